@@ -75,38 +75,39 @@ QueryFacts facts_of(const std::optional<db::Query>& query) {
 
 db::Result<void> ReadAccess::check(const db::Moment& moment) const {
   static const QueryFacts plain;
-  if (expired_ == Expired::Refused && asker_ && asker_->is_past(moment)) {
+  if (expired_ == Expired::Refused && asker_ != nullptr && asker_->is_past(moment)) {
     return db::Error{db::ErrorCode::ExpiredToken, "Auth token is expired."};
   }
-  if (asker_) RETURN_IF_ERROR(asker_->may_read(moment, path_, filter_ != nullptr ? filter_->facts : plain));
+  if (asker_ != nullptr) RETURN_IF_ERROR(asker_->may_read(moment, path_, filter_ != nullptr ? filter_->facts : plain));
   // The index is asked for once, when the listener begins: later rules must not end it for a missing index.
   if (filter_ == nullptr || is_checked_.exchange(true, std::memory_order_relaxed)) return {};
   return check_index(moment);
 }
 
 std::optional<db::Timestamp> ReadAccess::lapses() const {
-  if (!asker_ || !asker_->expires()) return {};
+  if (asker_ == nullptr || !asker_->expires()) return {};
   return *asker_->expires();
 }
 
 db::Result<void> ReadAccess::check_index(const db::Moment& moment) const {
   const db::Query& query = *filter_->query;
+  Rulebook& book = *filter_->book;
   if (query.order == db::Order::Key || query.order == db::Order::Priority) return {};
   const std::string order = query.order == db::Order::Value ? ".value" : query.child.text();
-  ASSIGN_OR_RETURN(const std::shared_ptr<const Ruleset> ruleset, book_->in_force(moment.settings));
-  if (query.then.empty() && ruleset != nullptr && ruleset->has_index(path_, order)) return {};
+  ASSIGN_OR_RETURN(const std::shared_ptr<const Ruleset> ruleset, book.in_force(moment.settings));
+  if (query.then.empty() && ruleset != nullptr && ruleset->has_index(*path_, order)) return {};
   // Orders by several children are never in the rules; the namespace's own setting may have them.
   ASSIGN_OR_RETURN(const auto text, moment.settings.text(db::kOwnIndexesSetting));
-  ASSIGN_OR_RETURN(const auto own, db::parse_indexes(text.value_or(book_->options().own_indexes)));
-  const std::vector<std::string_view> keys = path_.keys();
+  ASSIGN_OR_RETURN(const auto own, db::parse_indexes(text.value_or(book.options().own_indexes)));
+  const std::vector<std::string_view> keys = path_->keys();
   for (const db::IndexSpec& spec : own) {
     const bool is_order = spec.order == query.order && spec.child == query.child && spec.then == query.then;
     if (is_order && spec.matches(keys)) return {};
   }
   // Read by Session::take() on another thread, for the warning that SDKs print.
   no_index_.store(true, std::memory_order_relaxed);
-  if (!filter_->space.empty()) book_->unindexed().note(filter_->space, path_, query, moment.now.wall);
-  if (unindexed_ == Unindexed::Noted || !book_->options().needs_indexes) return {};
+  if (!filter_->space.empty()) book.unindexed().note(filter_->space, path_, query, moment.now.wall);
+  if (unindexed_ == Unindexed::Noted || !book.options().needs_indexes) return {};
   if (!query.then.empty()) {
     db::IndexSpec spec;
     for (const std::string_view key : keys) spec.at.emplace_back(key);
@@ -116,12 +117,12 @@ db::Result<void> ReadAccess::check_index(const db::Moment& moment) const {
                      "Index not defined, add it to /.settings/indexes.json: " + db::indexes_text({spec})};
   }
   return db::Error{db::ErrorCode::InvalidArgument, "Index not defined, add \".indexOn\": \"" + order +
-                                                       "\", for path \"" + path_.slashed() + "\", to the rules"};
+                                                       "\", for path \"" + path_->slashed() + "\", to the rules"};
 }
 
-db::Result<Sight> Sight::of(const std::optional<Asker>& asker, const db::Moment& moment) {
+db::Result<Sight> Sight::of(const SharedAsker& asker, const db::Moment& moment) {
   Sight sight(moment);
-  if (!asker || (asker->is_admin_ && !asker->is_past(moment))) {
+  if (asker == nullptr || (asker->is_admin_ && !asker->is_past(moment))) {
     sight.sees_everything_ = true;
     return sight;
   }
@@ -236,7 +237,7 @@ db::Result<bool> Asker::sees(const db::Moment& moment, const db::Path& path) con
   return ruleset->may_read(moment.before, path, question);
 }
 
-RowAccess::RowAccess(Asker asker, const Auth& auth)
+RowAccess::RowAccess(SharedAsker asker, const Auth& auth)
     : asker_(std::move(asker)),
       word_((auth.kind == Auth::Kind::Admin ? "admin" : auth.variable) + " " +
             std::to_string(auth.expires.value_or(std::chrono::seconds(0)).count())) {}

@@ -20,7 +20,7 @@ namespace hearth::rules {
 
 inline db::Error denied() { return {db::ErrorCode::PermissionDenied, "Permission denied"}; }
 
-// Who asks, and in which namespace: the part that all conditions of one session have in common. A value.
+// Who asks, and in which namespace: the part that all conditions of one session have in common, and share. A value.
 class Asker {
  public:
   // An admin may do everything until their credential is past its time. Who has no such time needs no Asker at all. The
@@ -69,13 +69,18 @@ class Asker {
   std::optional<std::chrono::seconds> expires_;  // from then on, signed out
 };
 
+// An admin is asked nothing, unless the admin's credential has an end.
+inline bool is_asked(const Auth& auth) { return auth.kind != Auth::Kind::Admin || auth.expires.has_value(); }
+
+using SharedAsker = std::shared_ptr<const Asker>;  // null: an admin, whom nothing is asked
+
 // What somebody may read at one moment, asked of many paths. Denials are not told to Options::on_denied and not counted:
 // what is not seen is no refusal. All that is asked of one is one operation (kStepsMax, and kStepsPerRow for each path).
 // Thread: one at a time. The moment outlives it.
 class Sight {
  public:
-  // `asker`: nothing for an admin. Errors: Io.
-  static db::Result<Sight> of(const std::optional<Asker>& asker, const db::Moment& moment);
+  // Errors: Io.
+  static db::Result<Sight> of(const SharedAsker& asker, const db::Moment& moment);
   bool sees_everything() const { return sees_everything_; }  // without a look: an admin, or open
   // Errors: TooLarge: the rules have taken too long; Io.
   db::Result<bool> sees(const db::Path& path) const;
@@ -105,15 +110,14 @@ enum class Expired : uint8_t { SignedOut, Refused };
 
 class ReadAccess final : public db::Precondition {
  public:
-  // `asker`: nothing for an admin, who is asked for the index alone. `space`: of the namespace; a query without an index is
-  // remembered by it.
-  ReadAccess(std::shared_ptr<Rulebook> book, std::optional<Asker> asker, db::Path path,
+  // An admin is asked for the index alone. `space`: of the namespace; a query without an index is remembered by it.
+  ReadAccess(const std::shared_ptr<Rulebook>& book, SharedAsker asker, db::SharedPath path,
              const db::SharedQuery& query = {}, Unindexed unindexed = Unindexed::Noted,
              Expired expired = Expired::SignedOut, std::string_view space = {})
-      : book_(std::move(book)),
-        asker_(std::move(asker)),
+      : asker_(std::move(asker)),
         path_(std::move(path)),
-        filter_(query ? std::make_unique<const Filter>(Filter{query, facts_of(*query), std::string(space)}) : nullptr),
+        filter_(query ? std::make_unique<const Filter>(Filter{book, query, facts_of(*query), std::string(space)})
+                      : nullptr),
         unindexed_(unindexed),
         expired_(expired) {}
   // Errors: PermissionDenied, ExpiredToken (Expired::Refused), InvalidArgument (Unindexed::Refused), Io.
@@ -123,15 +127,15 @@ class ReadAccess final : public db::Precondition {
 
  private:
   struct Filter {
+    std::shared_ptr<Rulebook> book;
     db::SharedQuery query;
     QueryFacts facts;
     std::string space;
   };
   db::Result<void> check_index(const db::Moment& moment) const;
 
-  const std::shared_ptr<Rulebook> book_;
-  const std::optional<Asker> asker_;
-  const db::Path path_;
+  const SharedAsker asker_;
+  const db::SharedPath path_;
   const std::unique_ptr<const Filter> filter_;  // null, as it mostly is: a plain read
   const Unindexed unindexed_;
   const Expired expired_;
@@ -141,13 +145,13 @@ class ReadAccess final : public db::Precondition {
 
 class WriteAccess final : public db::Precondition {
  public:
-  explicit WriteAccess(Asker asker, std::string memo = {}) : asker_(std::move(asker)), memo_(std::move(memo)) {}
-  db::Result<void> check(const db::Moment& moment) const override { return asker_.may_write(moment); }
-  db::Result<void> begin(const db::Moment& moment) const override { return asker_.may_begin(moment); }
+  explicit WriteAccess(SharedAsker asker, std::string memo = {}) : asker_(std::move(asker)), memo_(std::move(memo)) {}
+  db::Result<void> check(const db::Moment& moment) const override { return asker_->may_write(moment); }
+  db::Result<void> begin(const db::Moment& moment) const override { return asker_->may_begin(moment); }
   std::string memo() const override { return memo_; }
 
  private:
-  const Asker asker_;
+  const SharedAsker asker_;
   const std::string memo_;  // of writes that may have to wait for a restart: Auth as text
 };
 
@@ -155,14 +159,14 @@ class WriteAccess final : public db::Precondition {
 // it is not judged again.
 class MayStillWrite final : public db::Precondition {
  public:
-  explicit MayStillWrite(Asker asker) : asker_(std::move(asker)) {}
+  explicit MayStillWrite(SharedAsker asker) : asker_(std::move(asker)) {}
   db::Result<void> check(const db::Moment& moment) const override {
-    ASSIGN_OR_RETURN(const bool may, asker_.has_right_to_write(moment));
+    ASSIGN_OR_RETURN(const bool may, asker_->has_right_to_write(moment));
     return may ? db::Result<void>() : denied();
   }
 
  private:
-  const Asker asker_;
+  const SharedAsker asker_;
 };
 
 // A compare-and-set that tells nobody what they may not read. Askers who may read the path are told the plain
@@ -171,47 +175,47 @@ class MayStillWrite final : public db::Precondition {
 // would tell what is there.
 class ReadersOnly final : public db::Precondition {
  public:
-  ReadersOnly(std::shared_ptr<const db::Precondition> condition, Asker asker, db::Path path)
+  ReadersOnly(std::shared_ptr<const db::Precondition> condition, SharedAsker asker, db::Path path)
       : condition_(std::move(condition)), asker_(std::move(asker)), path_(std::move(path)) {}
   db::Result<void> check(const db::Moment& moment) const override {
     const bool expects_nothing = condition_->expects_nothing();
-    if (!expects_nothing) RETURN_IF_ERROR(asker_.may_read(moment, path_, {}));
+    if (!expects_nothing) RETURN_IF_ERROR(asker_->may_read(moment, path_, {}));
     db::Result<void> verdict = condition_->check(moment);
     if (!expects_nothing || verdict.ok()) return verdict;
     const db::ErrorCode code = verdict.error().code;
     if (code != db::ErrorCode::Stale && code != db::ErrorCode::InvalidArgument) return verdict;
-    RETURN_IF_ERROR(asker_.may_read(moment, path_, {}));
+    RETURN_IF_ERROR(asker_->may_read(moment, path_, {}));
     return verdict;
   }
 
  private:
   const std::shared_ptr<const db::Precondition> condition_;
-  const Asker asker_;
+  const SharedAsker asker_;
   const db::Path path_;
 };
 
 // Of rows those that the asker may read, each by itself.
 class RowAccess final : public db::RowCheck {
  public:
-  RowAccess(Asker asker, const Auth& auth);
+  RowAccess(SharedAsker asker, const Auth& auth);
   db::Result<bool> may_read(const db::Moment& moment, const db::Path& row) const override {
-    return asker_.sees(moment, row);
+    return asker_->sees(moment, row);
   }
   std::string_view asker() const override { return word_; }
 
  private:
-  const Asker asker_;
+  const SharedAsker asker_;
   const std::string word_;
 };
 
 // Asker::may_speak of somebody who is not in the topic.
 class MaySpeak final : public db::Precondition {
  public:
-  MaySpeak(Asker asker, db::Path path) : asker_(std::move(asker)), path_(std::move(path)) {}
-  db::Result<void> check(const db::Moment& moment) const override { return asker_.may_speak(moment, path_); }
+  MaySpeak(SharedAsker asker, db::Path path) : asker_(std::move(asker)), path_(std::move(path)) {}
+  db::Result<void> check(const db::Moment& moment) const override { return asker_->may_speak(moment, path_); }
 
  private:
-  const Asker asker_;
+  const SharedAsker asker_;
   const db::Path path_;
 };
 
@@ -219,14 +223,14 @@ class MaySpeak final : public db::Precondition {
 // increment's sum.
 class MayRead final : public db::Precondition {
  public:
-  MayRead(Asker asker, std::vector<db::Path> paths) : asker_(std::move(asker)), paths_(std::move(paths)) {}
+  MayRead(SharedAsker asker, std::vector<db::Path> paths) : asker_(std::move(asker)), paths_(std::move(paths)) {}
   db::Result<void> check(const db::Moment& moment) const override {
-    for (const db::Path& path : paths_) RETURN_IF_ERROR(asker_.may_read(moment, path, {}));
+    for (const db::Path& path : paths_) RETURN_IF_ERROR(asker_->may_read(moment, path, {}));
     return {};
   }
 
  private:
-  const Asker asker_;
+  const SharedAsker asker_;
   const std::vector<db::Path> paths_;
 };
 

@@ -57,17 +57,17 @@ Auth auth_of(const std::string& memo) {
 // A condition that never refuses: it is asked on the real trees, and only writes down what the rules say of them.
 class Explainer final : public db::Precondition {
  public:
-  Explainer(Asker asker, Trial trial, std::shared_ptr<Explanation> to)
+  Explainer(SharedAsker asker, Trial trial, std::shared_ptr<Explanation> to)
       : asker_(std::move(asker)), trial_(std::move(trial)), to_(std::move(to)) {}
   db::Result<void> check(const db::Moment& moment) const override {
     ASSIGN_OR_RETURN(*to_, trial_.kind == Trial::Kind::Read
-                               ? asker_.explain_read(moment, trial_.path, trial_.query, trial_.rules)
-                               : asker_.explain_write(moment, trial_.rules));
+                               ? asker_->explain_read(moment, trial_.path, trial_.query, trial_.rules)
+                               : asker_->explain_write(moment, trial_.rules));
     return {};
   }
 
  private:
-  const Asker asker_;
+  const SharedAsker asker_;
   const Trial trial_;
   const std::shared_ptr<Explanation> to_;
 };
@@ -84,9 +84,10 @@ Guard::Guard(db::Host& database, Options options)
                                                          .own_indexes = options_.own_indexes,
                                                          .on_denied = options_.on_denied,
                                                          .activity_bytes_max = options_.activity_bytes_max})),
-      settings_(std::make_shared<KnownSettings>(options_.dev)) {
+      settings_(std::make_shared<KnownSettings>(options_.dev)),
+      identities_(std::make_shared<Identities>(book_, settings_)) {
   database_.revive_by([book = book_](const std::string& name, const std::string& memo) {
-    return std::make_shared<const WriteAccess>(Asker(book, name, auth_of(memo)));
+    return std::make_shared<const WriteAccess>(std::make_shared<const Asker>(book, name, auth_of(memo)));
   });
 }
 
@@ -130,7 +131,7 @@ void Guard::read(const std::string& name, const Auth& auth, db::Read read, Done 
   if (activity().is_on()) {
     done = watched(name, auth, asker, ActivityEntry::Kind::Read, read.path.slashed(), std::move(done));
   }
-  if (asker || read.query) {
+  if (asker != nullptr || read.query) {
     // A request can still be refused for its missing index; a listener that runs cannot.
     read.check = std::make_shared<const ReadAccess>(book_, asker, read.path, read.query, Unindexed::Refused,
                                                     Expired::SignedOut, name);
@@ -173,7 +174,7 @@ void Guard::say(const std::string& name, const Auth& auth, std::string topic, st
   std::shared_ptr<const db::Precondition> may_speak;
   const auto asker = asker_of(book_, name, auth);
   if (activity().is_on()) done = watched(name, auth, asker, ActivityEntry::Kind::Topic, topic, std::move(done));
-  if (judged_by && asker) may_speak = std::make_shared<const MaySpeak>(*asker, std::move(*judged_by));
+  if (judged_by && asker != nullptr) may_speak = std::make_shared<const MaySpeak>(asker, std::move(*judged_by));
   database_.say(name, std::move(topic), std::move(may_speak), std::move(message), is_kept, std::move(done));
 }
 
@@ -195,14 +196,14 @@ void Guard::write_rows(const std::string& name, const Auth& auth, db::Write writ
   guard_write(write, asker);
   write.by = auth.user();
   write.preconditions.push_back(std::make_shared<const RowsAre>(asker, rows));
-  if (asker && !rows->shown.empty()) write.access = std::make_shared<const RowsAccess>(*asker, rows);
+  if (asker != nullptr && !rows->shown.empty()) write.access = std::make_shared<const RowsAccess>(asker, rows);
   put(name, std::move(write), std::move(done));
 }
 
 db::Result<std::unique_ptr<Session>> Guard::open(const std::string& name, Auth auth, std::string_view replaces,
                                                  db::Wake wake, Unindexed unindexed, Expired expired) {
   ASSIGN_OR_RETURN(auto client, database_.client(name, replaces, std::move(wake)));
-  return std::make_unique<Session>(std::move(client), book_, settings_, name, std::move(auth), unindexed, expired);
+  return std::make_unique<Session>(std::move(client), identities_->of(name, std::move(auth)), unindexed, expired);
 }
 
 void Guard::rules(const std::string& name, const Auth& auth, Done done) {
@@ -391,15 +392,15 @@ db::Result<void> Guard::load_revoked(const std::vector<std::string>& names) {
 void Guard::explain(const std::string& name, const Auth& auth, const Auth& as, Trial trial,
                     std::shared_ptr<Explanation> to, Done done) {
   if (auth.kind != Auth::Kind::Admin && !options_.dev) return done(answer_of(denied()));
-  const std::optional<Asker> asker = asker_of(book_, name, as);
-  if (!asker) {
+  const SharedAsker asker = asker_of(book_, name, as);
+  if (asker == nullptr) {
     to->allowed = true;
     return done({});
   }
   db::Write write = trial.write;
   // A trial asks of rules alone; what else could refuse the write would hide their answer.
   write.preconditions.clear();
-  write.access = std::make_shared<const Explainer>(*asker, std::move(trial), std::move(to));
+  write.access = std::make_shared<const Explainer>(asker, std::move(trial), std::move(to));
   database_.judge(name, std::move(write), std::move(done));
 }
 

@@ -16,6 +16,8 @@
 #include <string_view>
 #include <vector>
 
+#include "db/base/id_map.h"
+#include "db/base/lazy.h"
 #include "db/base/result.h"
 #include "db/base/wake.h"
 #include "db/model/beside.h"
@@ -30,6 +32,7 @@
 #include "rules/access.h"
 #include "rules/activity.h"
 #include "rules/auth.h"
+#include "rules/identity.h"
 #include "rules/language/explanation.h"
 #include "rules/revoked.h"
 #include "rules/row_access.h"
@@ -49,12 +52,11 @@ namespace hearth::rules {
 // of the calls; what comes back is one story, in commit order. Thread: its owner's, one at a time.
 class Session {
  public:
-  Session(std::unique_ptr<db::Client> client, std::shared_ptr<Rulebook> book, std::shared_ptr<KnownSettings> settings,
-          std::string space, Auth auth, Unindexed unindexed, Expired expired);
+  Session(std::unique_ptr<db::Client> client, SharedIdentity who, Unindexed unindexed, Expired expired);
   ~Session();  // as end()
 
-  const std::string& space() const { return space_; }  // the namespace
-  std::string id() const;                              // unguessable, URL-safe: a capability for `ls=`
+  const std::string& space() const { return who_->space; }  // the namespace
+  std::string id() const;                                   // unguessable, URL-safe: a capability for `ls=`
 
   // How it came, for those who run the server.
   void came_by(const db::Origin& origin);
@@ -62,7 +64,7 @@ class Session {
   // From here on requests, and what on_disconnect has queued, are judged as `auth`'s; listeners that it may not
   // have get Revoked.
   void set_auth(Auth auth);
-  const Auth& auth() const { return auth_; }
+  const Auth& auth() const { return who_->auth; }
 
   // Each is answered exactly once, by an Answer of that `request`, unless the session ends before.
   void write(uint64_t request, db::Write write);
@@ -99,7 +101,7 @@ class Session {
 
  private:
   struct Listening {
-    db::Path path;
+    db::SharedPath path;
     db::SharedQuery query;  // none, as it mostly is
   };
   // What is under way while somebody looks (activity.h).
@@ -108,30 +110,34 @@ class Session {
     std::chrono::steady_clock::time_point since;
   };
   static constexpr size_t kWatchedMax = 1'000;
+  using Queries = db::IdMap<std::shared_ptr<const ReadAccess>>;
+  // What few sessions have.
+  struct Beside {
+    db::IdMap<JudgedBy> topics;  // of listeners that are topics
+    std::set<uint64_t> rows;     // listeners to rows
+    Queries queries;             // by request, until it is answered
+    db::IdMap<Watched> watched;  // the same
+    bool empty() const { return topics.empty() && rows.empty() && queries.empty() && watched.empty(); }
+  };
+  const std::shared_ptr<Rulebook>& book() const { return who_->among->book(); }
   void watch(uint64_t request, ActivityEntry::Kind kind, const db::Path& path, std::string_view topic = {});
   ActivityEntry entry_of(ActivityEntry::Kind kind) const;
-  void tell_watched(const std::vector<db::Item>& items);
+  void tell_watched(db::IdMap<Watched>& watched, const std::vector<db::Item>& items);
+  static void tell_of_indexes(Queries& queries, std::vector<db::Item>& items);
 
-  std::shared_ptr<const ReadAccess> read_access(const db::Path& path, const db::SharedQuery& query) const;
+  std::shared_ptr<const ReadAccess> read_access(const db::SharedPath& path, const db::SharedQuery& query) const;
   std::shared_ptr<const db::RowCheck> row_access() const;
   std::shared_ptr<const TopicRight> topic_right(const JudgedBy& judged_by) const;
   std::shared_ptr<const db::Precondition> lasting_write_access() const;  // also after a restart
   void label();
 
   std::unique_ptr<db::Client> client_;
-  const std::shared_ptr<Rulebook> book_;
-  const std::shared_ptr<KnownSettings> settings_;
-  const std::string space_;
-  Auth auth_;
-  std::optional<Asker> asker_;  // nothing: an admin
+  SharedIdentity who_;
   const Unindexed unindexed_;
   const Expired expired_;
   bool is_labelled_ = false;  // by the user's name, so that kick() finds it
-  std::map<uint64_t, Listening> listeners_;
-  std::map<uint64_t, JudgedBy> topics_;                            // of listeners that are topics
-  std::set<uint64_t> rows_;                                        // listeners to rows
-  std::map<uint64_t, std::shared_ptr<const ReadAccess>> queries_;  // by request, until it is answered
-  std::unique_ptr<std::map<uint64_t, Watched>> watched_;           // the same; null, as it mostly is: nobody looks
+  db::IdMap<Listening> listeners_;
+  db::Lazy<Beside> beside_;
 };
 
 // What the server has done since its start, and what there is now.
@@ -303,7 +309,7 @@ class Guard {
   void if_past_is_open(const std::string& name, const Auth& auth, const db::Path& path,
                        std::function<void(db::Result<void>)> done);
   db::Result<void> load_revoked(const std::vector<std::string>& names);
-  Done watched(const std::string& name, const Auth& auth, const std::optional<Asker>& asker, ActivityEntry::Kind kind,
+  Done watched(const std::string& name, const Auth& auth, const SharedAsker& asker, ActivityEntry::Kind kind,
                std::string path, Done done) const;
   void put(const std::string& name, db::Write write, Done done);
   void tell_setting(const std::string& name, std::string_view which, std::string unset, Done done);
@@ -316,6 +322,7 @@ class Guard {
   std::mutex kicks_;  // One kick after the other, so that the row that is written last knows of all.
   mutable Revoked revoked_;
   const std::shared_ptr<KnownSettings> settings_;
+  const std::shared_ptr<Identities> identities_;
 };
 
 }  // namespace hearth::rules

@@ -8,13 +8,13 @@
 namespace hearth::rules {
 
 // While somebody looks at what is asked: `done`, and an entry of what came of it.
-Guard::Done Guard::watched(const std::string& name, const Auth& auth, const std::optional<Asker>& asker,
+Guard::Done Guard::watched(const std::string& name, const Auth& auth, const SharedAsker& asker,
                            ActivityEntry::Kind kind, std::string path, Done done) const {
   ActivityEntry entry;
   entry.time = database_.clock().now();
   entry.space = name;
   entry.protocol = kind == ActivityEntry::Kind::Rows || kind == ActivityEntry::Kind::Topic ? "supabase" : "rest";
-  entry.user = asker ? asker->uid() : "";
+  entry.user = asker != nullptr ? asker->uid() : "";
   entry.is_admin = auth.kind == Auth::Kind::Admin;
   entry.kind = kind;
   entry.path = std::move(path);

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "db/model/write.h"
@@ -12,10 +11,10 @@
 
 namespace hearth::rules {
 
-// Nothing for an admin, unless the admin's credential has an end.
-std::optional<Asker> asker_of(const std::shared_ptr<Rulebook>& book, const std::string& space, const Auth& auth);
+// Null for an admin, unless the admin's credential has an end.
+SharedAsker asker_of(const std::shared_ptr<Rulebook>& book, const std::string& space, const Auth& auth);
 
 // From here on the write is judged as the asker's.
-void guard_write(db::Write& write, const std::optional<Asker>& asker);
+void guard_write(db::Write& write, const SharedAsker& asker);
 
 }  // namespace hearth::rules

@@ -64,7 +64,7 @@ db::Result<void> RowsAre::check(const db::Moment& moment) const {
 }
 
 db::Result<void> RowsAccess::check(const db::Moment& moment) const {
-  RETURN_IF_ERROR(asker_.may_write(moment));
+  RETURN_IF_ERROR(asker_->may_write(moment));
   const db::Moment after{*moment.after, moment.now, moment.settings};
   ASSIGN_OR_RETURN(const Sight sight, Sight::of(asker_, after));
   for (const std::string& key : expected_->shown) {

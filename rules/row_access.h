@@ -20,14 +20,13 @@ namespace hearth::rules {
 // Finds rows on the snapshot that answers; the answer is db::to_value(FoundRows).
 class RowReading final : public db::Reading {
  public:
-  // `asker`: nothing for an admin.
-  RowReading(std::optional<Asker> asker, db::Path table, db::RowQuery query)
+  RowReading(SharedAsker asker, db::Path table, db::RowQuery query)
       : asker_(std::move(asker)), table_(std::move(table)), query_(std::move(query)) {}
   // Errors: of db::find_rows.
   db::Result<db::Value> read(const db::Moment& moment, bool has_priorities, size_t bytes_max) const override;
 
  private:
-  const std::optional<Asker> asker_;
+  const SharedAsker asker_;
   const db::Path table_;
   const db::RowQuery query_;
 };
@@ -43,25 +42,25 @@ struct ExpectedRows {
 // message is in PostgREST's words where none was expected. PermissionDenied: the asker may not see it.
 class RowsAre final : public db::Precondition {
  public:
-  RowsAre(std::optional<Asker> asker, std::shared_ptr<const ExpectedRows> expected)
+  RowsAre(SharedAsker asker, std::shared_ptr<const ExpectedRows> expected)
       : asker_(std::move(asker)), expected_(std::move(expected)) {}
   db::Result<void> check(const db::Moment& moment) const override;
 
  private:
-  const std::optional<Asker> asker_;
+  const SharedAsker asker_;
   const std::shared_ptr<const ExpectedRows> expected_;
 };
 
 // The rules of a write (WriteAccess), and that its writer sees what the answer will show.
 class RowsAccess final : public db::Precondition {
  public:
-  RowsAccess(Asker asker, std::shared_ptr<const ExpectedRows> expected)
+  RowsAccess(SharedAsker asker, std::shared_ptr<const ExpectedRows> expected)
       : asker_(std::move(asker)), expected_(std::move(expected)) {}
   db::Result<void> check(const db::Moment& moment) const override;
-  db::Result<void> begin(const db::Moment& moment) const override { return asker_.may_begin(moment); }
+  db::Result<void> begin(const db::Moment& moment) const override { return asker_->may_begin(moment); }
 
  private:
-  const Asker asker_;
+  const SharedAsker asker_;
   const std::shared_ptr<const ExpectedRows> expected_;
 };
 

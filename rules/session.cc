@@ -38,76 +38,66 @@ std::shared_ptr<const db::Precondition> to_speak(const std::shared_ptr<const Top
 
 }  // namespace
 
-std::optional<Asker> asker_of(const std::shared_ptr<Rulebook>& book, const std::string& space, const Auth& auth) {
-  if (auth.kind == Auth::Kind::Admin && !auth.expires) return {};
-  return Asker(book, space, auth);
+SharedAsker asker_of(const std::shared_ptr<Rulebook>& book, const std::string& space, const Auth& auth) {
+  if (!is_asked(auth)) return nullptr;
+  return std::make_shared<const Asker>(book, space, auth);
 }
 
 // The order matters: preconditions are wrapped, not replaced, and `access` comes after them (db/commit/evaluate.cc).
-void guard_write(db::Write& write, const std::optional<Asker>& asker) {
-  if (!asker) return;
+void guard_write(db::Write& write, const SharedAsker& asker) {
+  if (asker == nullptr) return;
   for (auto& condition : write.preconditions) {
-    condition = std::make_shared<const ReadersOnly>(std::move(condition), *asker, write.base);
+    condition = std::make_shared<const ReadersOnly>(std::move(condition), asker, write.base);
   }
   if (write.wants_value) {
     std::vector<db::Path> sums;
     for (const db::Overwrite& overwrite : write.overwrites) {
       if (overwrite.value.has_increments()) sums.push_back(overwrite.path);
     }
-    if (!sums.empty()) write.shows = std::make_shared<const MayRead>(*asker, std::move(sums));
+    if (!sums.empty()) write.shows = std::make_shared<const MayRead>(asker, std::move(sums));
   }
-  write.access = std::make_shared<const WriteAccess>(*asker);
-  if (write.once != nullptr) write.once->may_still = std::make_shared<const MayStillWrite>(*asker);
+  write.access = std::make_shared<const WriteAccess>(asker);
+  if (write.once != nullptr) write.once->may_still = std::make_shared<const MayStillWrite>(asker);
 }
 
-Session::Session(std::unique_ptr<db::Client> client, std::shared_ptr<Rulebook> book,
-                 std::shared_ptr<KnownSettings> settings, std::string space, Auth auth, Unindexed unindexed,
-                 Expired expired)
-    : client_(std::move(client)),
-      book_(std::move(book)),
-      settings_(std::move(settings)),
-      space_(std::move(space)),
-      auth_(std::move(auth)),
-      asker_(asker_of(book_, space_, auth_)),
-      unindexed_(unindexed),
-      expired_(expired) {
+Session::Session(std::unique_ptr<db::Client> client, SharedIdentity who, Unindexed unindexed, Expired expired)
+    : client_(std::move(client)), who_(std::move(who)), unindexed_(unindexed), expired_(expired) {
   label();
-  if (auth_.kind == Auth::Kind::Admin) client_->set_admin(true);
+  if (auth().kind == Auth::Kind::Admin) client_->set_admin(true);
 }
 Session::~Session() = default;
 
 std::string Session::id() const { return client_->id(); }
 
-std::shared_ptr<const ReadAccess> Session::read_access(const db::Path& path, const db::SharedQuery& query) const {
+std::shared_ptr<const ReadAccess> Session::read_access(const db::SharedPath& path, const db::SharedQuery& query) const {
   // An admin's plain read needs no check. With a query there is one, for the missing index.
-  if (!asker_ && !query) return nullptr;
-  return std::make_shared<const ReadAccess>(book_, asker_, path, query, unindexed_, expired_, space_);
+  if (!who_->asker && !query) return nullptr;
+  return std::make_shared<const ReadAccess>(book(), asker_of(who_), path, query, unindexed_, expired_, space());
 }
 
 std::shared_ptr<const db::Precondition> Session::lasting_write_access() const {
-  return asker_ ? std::make_shared<const WriteAccess>(*asker_, memo_of(auth_)) : nullptr;
+  return who_->asker ? std::make_shared<const WriteAccess>(asker_of(who_), memo_of(auth())) : nullptr;
 }
 
 void Session::set_auth(Auth auth) {
-  auth_ = std::move(auth);
-  asker_ = asker_of(book_, space_, auth_);
+  who_ = who_->among->of(who_->space, std::move(auth));
   for (const auto& [listener, one] : listeners_) {
     client_->recheck(listener, read_access(one.path, one.query));
   }
-  for (const auto& [listener, judged_by] : topics_) {
+  for (const auto& [listener, judged_by] : beside_->topics) {
     const auto right = topic_right(judged_by);
     client_->recheck_topic(listener, to_be(right), to_speak(right));
   }
-  for (const uint64_t listener : rows_) client_->recheck_rows(listener, row_access());
+  for (const uint64_t listener : beside_->rows) client_->recheck_rows(listener, row_access());
   client_->recheck_disconnect(lasting_write_access());
-  client_->set_admin(auth_.kind == Auth::Kind::Admin);
+  client_->set_admin(this->auth().kind == Auth::Kind::Admin);
   label();
 }
 
 void Session::came_by(const db::Origin& origin) { client_->set_origin(origin); }
 
 void Session::label() {
-  std::string uid = asker_ ? asker_->uid() : std::string();
+  std::string uid = who_->asker ? who_->asker->uid() : std::string();
   if (uid.empty() && !is_labelled_) return;
   is_labelled_ = !uid.empty();
   // In its turn among the requests: a kick that comes now finds the session by its old or its new name, not by none.
@@ -115,59 +105,59 @@ void Session::label() {
 }
 
 void Session::write(uint64_t request, db::Write write) {
-  if (book_->activity().is_on()) {
+  if (book()->activity().is_on()) {
     watch(request, ActivityEntry::Kind::Write, write.overwrites.empty() ? write.base : write.overwrites.front().path);
   }
-  guard_write(write, asker_);
-  write.by = auth_.user();
+  guard_write(write, asker_of(who_));
+  write.by = auth().user();
   // A session of a removed namespace must not make it again.
-  write.only_existing = !book_->options().is_open;
+  write.only_existing = !book()->options().is_open;
   client_->write(request, std::move(write));
 }
 
 void Session::read(uint64_t request, db::Read read) {
-  if (book_->activity().is_on()) watch(request, ActivityEntry::Kind::Read, read.path);
+  if (book()->activity().is_on()) watch(request, ActivityEntry::Kind::Read, read.path);
   const auto access = read_access(read.path, read.query);
-  if (read.query) queries_[request] = access;
+  if (read.query) beside_.make().queries[request] = access;
   read.check = access;
   client_->read(request, std::move(read));
 }
 
 void Session::listen(uint64_t request, uint64_t listener, db::Listen listen) {
-  if (book_->activity().is_on()) watch(request, ActivityEntry::Kind::Listen, listen.path);
+  if (book()->activity().is_on()) watch(request, ActivityEntry::Kind::Listen, listen.path);
   const auto access = read_access(listen.path, listen.query);
-  if (listen.query) queries_[request] = access;
+  if (listen.query) beside_.make().queries[request] = access;
   listen.check = access;
   listeners_[listener] = {listen.path, listen.query};
   client_->listen(request, listener, std::move(listen));
 }
 
 std::shared_ptr<const db::RowCheck> Session::row_access() const {
-  return asker_ ? std::make_shared<const RowAccess>(*asker_, auth_) : nullptr;
+  return who_->asker ? std::make_shared<const RowAccess>(asker_of(who_), auth()) : nullptr;
 }
 
 std::shared_ptr<const TopicRight> Session::topic_right(const JudgedBy& judged_by) const {
-  return std::make_shared<const TopicRight>(TopicRight{settings_, asker_, judged_by});
+  return std::make_shared<const TopicRight>(TopicRight{who_->among->settings(), asker_of(who_), judged_by});
 }
 
 void Session::listen_rows(uint64_t request, uint64_t listener, db::RowListen listen) {
-  if (book_->activity().is_on()) watch(request, ActivityEntry::Kind::Rows, db::Path());
-  rows_.insert(listener);
+  if (book()->activity().is_on()) watch(request, ActivityEntry::Kind::Rows, db::Path());
+  beside_.make().rows.insert(listener);
   listen.check = row_access();
   client_->listen_rows(request, listener, std::move(listen));
 }
 
 void Session::join(uint64_t request, uint64_t listener, db::TopicJoin join, JudgedBy judged_by) {
-  if (book_->activity().is_on()) watch(request, ActivityEntry::Kind::Topic, db::Path(), join.topic);
+  if (book()->activity().is_on()) watch(request, ActivityEntry::Kind::Topic, db::Path(), join.topic);
   const auto right = topic_right(judged_by);
   join.may_be = to_be(right);
   join.may_speak = to_speak(right);
-  topics_[listener] = std::move(judged_by);
+  beside_.make().topics[listener] = std::move(judged_by);
   client_->join(request, listener, std::move(join));
 }
 
 void Session::say(uint64_t request, uint64_t listener, std::shared_ptr<db::TopicMessage> message) {
-  if (book_->activity().is_on()) watch(request, ActivityEntry::Kind::Topic, db::Path(), message->event);
+  if (book()->activity().is_on()) watch(request, ActivityEntry::Kind::Topic, db::Path(), message->event);
   client_->say(request, listener, std::move(message));
 }
 
@@ -176,7 +166,7 @@ void Session::announce(uint64_t request, uint64_t listener, std::vector<db::Topi
 }
 
 void Session::open_document(uint64_t request, uint64_t listener, db::Path path) {
-  if (book_->activity().is_on()) watch(request, ActivityEntry::Kind::Document, path);
+  if (book()->activity().is_on()) watch(request, ActivityEntry::Kind::Document, path);
   JudgedBy judged_by = [path](const SpaceSettings& settings) -> db::Result<std::optional<db::Path>> {
     if (settings.documents.allows(path)) return std::optional(path);
     return db::Error{db::ErrorCode::PermissionDenied, "No documents are at " + path.slashed() +
@@ -186,7 +176,7 @@ void Session::open_document(uint64_t request, uint64_t listener, db::Path path) 
   db::DocumentOpen open;
   open.join.may_be = to_be(right);
   open.join.may_speak = to_speak(right);
-  topics_[listener] = std::move(judged_by);
+  beside_.make().topics[listener] = std::move(judged_by);
   open.path = std::move(path);
   client_->open_document(request, listener, std::move(open));
 }
@@ -199,13 +189,16 @@ void Session::append(uint64_t request, uint64_t listener, std::string update) {
 
 void Session::unlisten(uint64_t request, uint64_t listener) {
   listeners_.erase(listener);
-  topics_.erase(listener);
-  rows_.erase(listener);
+  if (!beside_.empty()) {
+    beside_.make().topics.erase(listener);
+    beside_.make().rows.erase(listener);
+    beside_.tidy();
+  }
   client_->unlisten(request, listener);
 }
 
 void Session::on_disconnect(uint64_t request, db::Disconnect disconnect) {
-  if (book_->activity().is_on()) {
+  if (book()->activity().is_on()) {
     const bool is_of_one = disconnect.overwrites.empty();
     watch(request, ActivityEntry::Kind::OnDisconnect, is_of_one ? disconnect.path : disconnect.overwrites.front().path);
   }
@@ -214,7 +207,7 @@ void Session::on_disconnect(uint64_t request, db::Disconnect disconnect) {
 
 void Session::reply(uint64_t request, db::Result<void> status) { client_->reply(request, std::move(status)); }
 void Session::await_commit(uint64_t request, uint64_t since) {
-  if (auth_.kind != Auth::Kind::Admin) return client_->reply(request, denied());
+  if (auth().kind != Auth::Kind::Admin) return client_->reply(request, denied());
   client_->await_commit(request, since);
 }
 
@@ -222,18 +215,24 @@ db::Wake Session::waker() const { return client_->waker(); }
 
 std::vector<db::Item> Session::take() {
   std::vector<db::Item> items = client_->take();
-  if (watched_ != nullptr) tell_watched(items);
-  if (queries_.empty()) return items;
+  if (beside_.empty()) return items;
+  Beside& beside = beside_.make();
+  if (!beside.watched.empty()) tell_watched(beside.watched, items);
+  if (!beside.queries.empty()) tell_of_indexes(beside.queries, items);
+  beside_.tidy();
+  return items;
+}
+
+// An answer itself does not know of indexes; the check that was asked for it does.
+void Session::tell_of_indexes(Queries& queries, std::vector<db::Item>& items) {
   for (db::Item& item : items) {
     auto* answer = std::get_if<db::Answer>(&item);
     if (answer == nullptr) continue;
-    // The answer itself does not know of indexes; the check that was asked for it does.
-    const auto query = queries_.find(answer->request);
-    if (query == queries_.end()) continue;
-    answer->no_index = query->second->no_index();
-    queries_.erase(query);
+    const auto query = queries.find(answer->request);
+    if (query == queries.end()) continue;
+    answer->no_index = query->value->no_index();
+    queries.erase(query);
   }
-  return items;
 }
 void Session::end() { client_->end(); }
 
@@ -241,44 +240,43 @@ ActivityEntry Session::entry_of(ActivityEntry::Kind kind) const {
   const db::Origin origin = client_->origin();
   ActivityEntry entry;
   entry.time = db::SystemClock().now();
-  entry.space = space_;
+  entry.space = space();
   entry.protocol = origin.protocol;
   entry.connection = origin.connection;
-  entry.user = asker_ ? asker_->uid() : "";
-  entry.is_admin = auth_.kind == Auth::Kind::Admin;
+  entry.user = who_->asker ? who_->asker->uid() : "";
+  entry.is_admin = auth().kind == Auth::Kind::Admin;
   entry.kind = kind;
   return entry;
 }
 
 // `topic`: instead of a path, of what has none.
 void Session::watch(uint64_t request, ActivityEntry::Kind kind, const db::Path& path, std::string_view topic) {
-  if (watched_ == nullptr) watched_ = std::make_unique<std::map<uint64_t, Watched>>();
-  if (watched_->size() >= kWatchedMax) return;
+  auto& watched = beside_.make().watched;
+  if (watched.size() >= kWatchedMax) return;
   Watched one{entry_of(kind), std::chrono::steady_clock::now()};
   one.entry.path = topic.empty() ? path.slashed() : std::string(topic);
-  watched_->insert_or_assign(request, std::move(one));
+  watched[request] = std::move(one);
 }
 
-void Session::tell_watched(const std::vector<db::Item>& items) {
-  Activity& activity = book_->activity();
+void Session::tell_watched(db::IdMap<Watched>& watched, const std::vector<db::Item>& items) {
+  Activity& activity = book()->activity();
   for (const db::Item& item : items) {
     if (const auto* answer = std::get_if<db::Answer>(&item)) {
-      const auto found = watched_->find(answer->request);
-      if (found == watched_->end()) continue;
-      ActivityEntry entry = std::move(found->second.entry);
-      entry.took = std::chrono::steady_clock::now() - found->second.since;
-      watched_->erase(found);
+      const auto found = watched.find(answer->request);
+      if (found == watched.end()) continue;
+      ActivityEntry entry = std::move(found->value.entry);
+      entry.took = std::chrono::steady_clock::now() - found->value.since;
+      watched.erase(found);
       activity.add(std::move(entry), answer->status);
     } else if (const auto* event = std::get_if<db::Event>(&item);
                event != nullptr && event->kind == db::Event::Kind::Revoked && event->error) {
       const auto listening = listeners_.find(event->listener);
       if (listening == listeners_.end()) continue;
       ActivityEntry entry = entry_of(ActivityEntry::Kind::Listen);
-      entry.path = listening->second.path.slashed();
+      entry.path = listening->value.path->slashed();
       activity.add(std::move(entry), *event->error);
     }
   }
-  if (watched_->empty() && !activity.is_on()) watched_.reset();
 }
 
 }  // namespace hearth::rules

@@ -8,12 +8,12 @@ namespace hearth::rules {
 db::Result<void> TopicAccess::check(const db::Moment& moment) const {
   ASSIGN_OR_RETURN(const auto settings, right_->settings->in_force(moment.settings));
   ASSIGN_OR_RETURN(const auto path, right_->judged_by(*settings));
-  if (!path || !right_->asker) return {};
+  if (!path || right_->asker == nullptr) return {};
   return to_ == To::Be ? right_->asker->may_read(moment, *path, {}) : right_->asker->may_speak(moment, *path);
 }
 
 std::optional<db::Timestamp> TopicAccess::lapses() const {
-  if (!right_->asker || !right_->asker->expires()) return {};
+  if (right_->asker == nullptr || !right_->asker->expires()) return {};
   return *right_->asker->expires();
 }
 

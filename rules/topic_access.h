@@ -16,7 +16,7 @@ namespace hearth::rules {
 // What the two rights of one place in a topic have in common.
 struct TopicRight {
   std::shared_ptr<KnownSettings> settings;
-  std::optional<Asker> asker;  // nothing: an admin, of whom the settings alone are asked
+  SharedAsker asker;  // of an admin the settings alone are asked
   JudgedBy judged_by;
 };
 

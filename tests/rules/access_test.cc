@@ -27,7 +27,7 @@ struct World {
     };
     book = std::make_shared<Rulebook>(std::move(options));
   }
-  Asker asker(const Auth& auth) { return Asker(book, "space", auth); }
+  SharedAsker asker(const Auth& auth) { return std::make_shared<const Asker>(book, "space", auth); }
   std::shared_ptr<Rulebook> book;
   std::string told;
 };
@@ -137,7 +137,7 @@ TEST_CASE("Access: without rules, open or closed to all", "[rules]") {
     Rulebook::Options options;
     options.is_open = is_open;
     const auto book = std::make_shared<Rulebook>(std::move(options));
-    const Asker asker(book, "space", {});
+    const auto asker = std::make_shared<const Asker>(book, "space", Auth{});
     CHECK(ReadAccess(book, asker, at("a")).check({tree, {}, kNone}).ok() == is_open);
   }
 }
@@ -153,7 +153,7 @@ TEST_CASE("Access: a query whose order has no index is refused to readers, admin
   query.child = at("n");
   query.limit = db::Limit::First;
   query.count = 2;
-  const auto check = [&](std::optional<Asker> asker, const char* path, Unindexed unindexed = Unindexed::Refused) {
+  const auto check = [&](SharedAsker asker, const char* path, Unindexed unindexed = Unindexed::Refused) {
     const ReadAccess access(world.book, std::move(asker), at(path), query, unindexed, Expired::SignedOut, "shop");
     const auto verdict = access.check(moment);
     return verdict.ok() ? (access.no_index() ? "noted" : "ok") : verdict.error().message;
@@ -161,24 +161,23 @@ TEST_CASE("Access: a query whose order has no index is refused to readers, admin
   CHECK(check(world.asker({}), "list") == "ok");
   query.count = 3;
   CHECK(check(world.asker({}), "list") == "Permission denied");
-  CHECK(check(std::nullopt, "list") == "ok");
+  CHECK(check(nullptr, "list") == "ok");
   query.child = at("a/c");
   query.count = 1;
   const std::string missing = "Index not defined, add \".indexOn\": \"a/c\", for path \"/list\", to the rules";
   CHECK(check(world.asker({}), "list") == missing);
-  CHECK(check(std::nullopt, "list") == missing);
+  CHECK(check(nullptr, "list") == missing);
   CHECK(check(world.asker({}), "values") == "Permission denied");  // before the index
   CHECK(check(world.asker({}), "list", Unindexed::Noted) == "noted");
   query.order = db::Order::Value;
   query.child = db::Path();
-  CHECK(check(std::nullopt, "values") == "ok");
-  CHECK(check(std::nullopt, "list") ==
-        "Index not defined, add \".indexOn\": \".value\", for path \"/list\", to the rules");
+  CHECK(check(nullptr, "values") == "ok");
+  CHECK(check(nullptr, "list") == "Index not defined, add \".indexOn\": \".value\", for path \"/list\", to the rules");
   query.order = db::Order::Key;
-  CHECK(check(std::nullopt, "elsewhere") == "ok");
+  CHECK(check(nullptr, "elsewhere") == "ok");
   query = db::Query::by_child("n");
   query.then = {at("a/b")};
-  CHECK(check(std::nullopt, "list") ==
+  CHECK(check(nullptr, "list") ==
         "Index not defined, add it to /.settings/indexes.json: [{\"at\":\"/list\",\"by\":[\"n\",\"a/b\"]}]");
   // What no index has is remembered, of those alone who may read there.
   const auto wanted = world.book->unindexed().of("shop");
