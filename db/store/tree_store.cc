@@ -432,7 +432,11 @@ Result<void> TreeStore::write_batch(const RowSource& source, Durability durabili
 // synced first, for the file is durable at once and may not outlive a commit before it (db/model/data-model.md §13).
 Result<void> TreeStore::ingest(const RowSource& source) {
   const std::string path = rocks_->folder + "/" + std::to_string(next_file_++) + ".ingest";
-  rocksdb::SstFileWriter file(rocksdb::EnvOptions(), rocks_options(rocks_->environment));
+  rocksdb::Options settings = rocks_options(rocks_->environment);
+  // Else the file would have the bottom's zstd, and who writes would wait for it: a compaction may take its time.
+  settings.bottommost_compression = rocksdb::kDisableCompressionOption;
+  settings.table_properties_collector_factories.clear();  // what they say of a file that is taken in, nobody asks
+  rocksdb::SstFileWriter file(rocksdb::EnvOptions(), settings);
   auto status = file.Open(path);
   for (const auto& [from, upto] : source.ranges()) {
     if (status.ok()) status = file.DeleteRange(slice(from), slice(upto));

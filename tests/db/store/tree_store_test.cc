@@ -1,11 +1,13 @@
 #include "db/store/tree_store.h"
 
 #include <rocksdb/db.h>
+#include <rocksdb/table_properties.h>
 
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <thread>
 
 #include "db/model/hash.h"
@@ -279,6 +281,26 @@ TEST_CASE("A large commit goes in as a file, replaces a range at once, and stays
   REQUIRE(store->commit(Large(rows_count, "newer"), kSynced).ok());
   CHECK(SnapshotView(store->snapshot(), 1).leaf(numbered(7)).value() == "newer");
   CHECK(SnapshotView(store->snapshot(), 1).leaf(numbered(8)).value() == "newer");
+}
+
+TEST_CASE("A large commit's file is compressed fast, and by compaction well", "[store]") {
+  const TempFolder folder;
+  const auto compressions = [&] {
+    std::set<std::string> names;
+    const auto db = open_rocks(folder.path(), nullptr);
+    REQUIRE(db.ok());
+    rocksdb::TablePropertiesCollection tables;
+    REQUIRE(db.value()->GetPropertiesOfAllTables(&tables).ok());
+    for (const auto& [name, table] : tables) {
+      if (table->num_entries > 1'000) names.insert(table->compression_name);
+    }
+    return names;
+  };
+  REQUIRE(open(folder.path())->commit(Large(kIngestRowsMin, "new"), kSynced).ok());
+  CHECK(compressions() == std::set<std::string>{"LZ4"});
+  std::atomic<bool> is_stopping{false};
+  REQUIRE(open(folder.path())->compact(is_stopping).ok());
+  CHECK(compressions() == std::set<std::string>{"ZSTD"});
 }
 
 TEST_CASE("A power cut after a large commit leaves everything that came before it", "[store]") {
