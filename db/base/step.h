@@ -82,6 +82,12 @@ class Step {
       count(work);
     }
   }
+  // Ends the step now when that work, which is counted where it is done, would end it: nobody begins what can't be done.
+  void end_if_beyond(const Work& coming) {
+    Work all = done_;
+    all += coming;
+    if (whole_ == 0 && all.exceeds(limit_)) is_over_ = true;
+  }
   void end_early() {  // as if it were over: what follows is known to be long
     if (is_limited()) is_over_ = true;
   }

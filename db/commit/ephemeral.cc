@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "db/base/step.h"
 #include "db/model/key_order.h"
 
 namespace hearth::db {
@@ -72,6 +73,9 @@ Result<std::vector<Path>> ephemeral_puts(const Write& write, const PathPlan& pla
   std::vector<Path> puts;
   for (const Overwrite& overwrite : write.overwrites) {
     if (!plan.touches_ephemeral(overwrite.path)) continue;
+    // All rows are looked at below, and written later.
+    Step::here().end_if_beyond({overwrite.value.row_count(), overwrite.value.byte_count(), 0});
+    if (Step::here().is_over()) return step_is_over();
     const std::string base = encode_path(overwrite.path);
     const bool is_inside = plan.is_ephemeral(base);
     if (is_inside && !write.preconditions.empty()) {

@@ -14,6 +14,7 @@
 
 #include <optional>
 
+#include "db/base/step.h"
 #include "db/commit/ephemeral.h"
 #include "db/model/key_order.h"
 #include "db/model/select.h"
@@ -85,6 +86,9 @@ Result<void> Evaluation::unleaf_ancestors(const Path& path) {
 }
 
 Result<void> Evaluation::set(const Overwrite& overwrite) {
+  // Each row will be written: that is known before any is looked at.
+  Step::here().end_if_beyond({overwrite.value.row_count(), overwrite.value.byte_count(), 0});
+  if (Step::here().is_over()) return step_is_over();
   const std::string base = encode_path(overwrite.path);
   ASSIGN_OR_RETURN(Value value, resolve(overwrite.value, base));
 

@@ -86,6 +86,10 @@ std::string priority_leaf(const Value& priority) {
 }  // namespace
 
 bool is_priority_key(std::string_view key) {
+  if (key.empty() || key.back() != kPriorityByte) return false;
+  // Behind a text the last byte is the text's own end, and no key has a control character: nearly all rows end here.
+  constexpr unsigned char kTextMin = 0x20;
+  if (key.size() > 1 && static_cast<unsigned char>(key[key.size() - 2]) >= kTextMin) return false;
   // A segment may end in 0x00 too: what is no whole sequence of segments ends in a mark.
   while (!key.empty()) {
     if (key.front() == kPriorityByte) return true;
@@ -109,6 +113,7 @@ struct Value::Rows {
   };
   Block bytes;
   std::vector<Entry> table;
+  bool has_server_values = false;  // some row; that of a slice may be another one
 
   std::string_view key(size_t i) const {
     const Entry entry = table[i];
@@ -131,6 +136,7 @@ void ValueBuilder::add(std::string_view key, std::string_view leaf) {
   rows_->table.emplace_back(rows_->bytes.size(), key.size());
   rows_->bytes.append(key);
   rows_->bytes.append(leaf);
+  if (!leaf.empty() && !is_scalar_tag(tag_of_leaf(leaf))) rows_->has_server_values = true;
 }
 
 void ValueBuilder::add_all(std::string_view prefix, const Value& value) {
@@ -250,6 +256,7 @@ bool Value::is_number() const {
 }
 
 bool Value::has_server_values() const {
+  if (is_null() || !rows_->has_server_values) return false;  // nearly always: most values are asked it
   for (size_t i = 0; i < row_count(); ++i) {
     if (!is_scalar_tag(tag_of_leaf(row(i).leaf))) return true;
   }
@@ -257,6 +264,7 @@ bool Value::has_server_values() const {
 }
 
 bool Value::has_increments() const {
+  if (is_null() || !rows_->has_server_values) return false;
   for (size_t i = 0; i < row_count(); ++i) {
     if (tag_of_leaf(row(i).leaf) == LeafTag::Increment) return true;
   }
@@ -302,9 +310,7 @@ Value Value::without_priority() const { return priority().is_null() ? *this : wi
 
 bool Value::has_priorities() const {
   for (size_t i = 0; i < row_count(); ++i) {
-    const std::string_view key = row(i).key;
-    // A text segment ends in 0x00 as well, so the last byte is only a hint, and the cheap half of the test.
-    if (!key.empty() && key.back() == kPriorityByte && is_priority_key(key)) return true;
+    if (is_priority_key(row(i).key)) return true;
   }
   return false;
 }
@@ -385,8 +391,7 @@ Value Value::with(const Path& path, const Value& value) const {
 size_t Value::leaf_count() const {
   size_t count = 0;
   for (size_t i = 0; i < row_count(); ++i) {
-    const std::string_view key = row(i).key;
-    if (key.empty() || key.back() != kPriorityByte || !is_priority_key(key)) ++count;
+    if (!is_priority_key(row(i).key)) ++count;
   }
   return count;
 }

@@ -34,6 +34,21 @@ TEST_CASE("Step: what is foreseen is not counted where it would be too much", "[
   CHECK_FALSE(step.is_over());
 }
 
+TEST_CASE("Step: work that would be too much ends it before it is begun, and is not counted", "[base]") {
+  Step step;
+  step.begin({10, 1'000, 100});
+  step.count({4, 0, 0});
+  step.end_if_beyond({6, 1'000, 100});
+  CHECK_FALSE(step.is_over());
+  CHECK(step.done().rows == 4);
+  step.end_if_beyond({7, 0, 0});
+  CHECK(step.is_over());
+  CHECK(step.done().rows == 4);
+  step.begin(kNoLimit);
+  step.end_if_beyond({1'000'000'000, 0, 0});
+  CHECK_FALSE(step.is_over());
+}
+
 TEST_CASE("Step: a part that is done as a whole is counted and not ended", "[base]") {
   Step& step = Step::here();
   step.begin({10, 1'000, 100});

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "db/base/step.h"
 #include "db/model/json.h"
 #include "db/model/key_order.h"
 #include "tests/support/no_rows.h"
@@ -308,6 +309,26 @@ TEST_CASE("A change past the limit of point rows is still seen as one", "[commit
   CHECK(judge.value().at(at("/a")) == Value::object(all));
   judge.ok({{"/a", "null"}});
   CHECK(judge.text() == "null");
+}
+
+TEST_CASE("A value with more rows than a step may write ends the step before anything is looked at",
+          "[commit][evaluate]") {
+  Judge judge;
+  judge.ok({{"/a", R"({"x":1,"y":2})"}});
+  Step::here().begin({8, 1'000, 100});
+  const auto fits = judge.write(write_of({{"/b", R"({"1":1,"2":1,"3":1})"}}));
+  const bool fitted = !Step::here().is_over();
+  Step::here().begin({8, 1'000, 100});
+  const auto settled = judge.write(write_of({{"/a", "[1,1,1,1,1,1,1,1,1]"}}));
+  const bool is_over = Step::here().is_over();
+  Step::here().begin(kNoLimit);
+  CHECK(fits.ok());
+  CHECK(fitted);
+  CHECK_FALSE(settled.ok());
+  CHECK(is_over);
+  CHECK(judge.scans() == 0);
+  CHECK(judge.leaves() == 0);
+  CHECK(judge.value().at(at("/a")) == json(R"({"x":1,"y":2})"));
 }
 
 TEST_CASE("Random writes leave the tree of the reference", "[commit][evaluate]") {
