@@ -120,12 +120,7 @@ class Committer::Rows final : public RowSource {
     }
   }
   static void changes(Table table, uint32_t number, const Overlay& overlay, const PutFunction& put) {
-    std::string key = row_key(table, number);
-    overlay.changes([&](std::string_view row, std::optional<std::string_view> value) {
-      key.resize(kTableAndNumber);
-      key += row;
-      put(key, value);
-    });
+    overlay.changes(row_key(table, number), put);
   }
 
   // Whether all of the range is in memory alone. One that a cut has left may begin behind an ephemeral place.

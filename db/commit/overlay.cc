@@ -43,6 +43,13 @@ size_t lower_row(const Value& value, std::string_view key) {
   return low;
 }
 
+// The first row of a sheet whose key is not below `key`: the Value has its keys below the prefix, and `key` may lie before,
+// within or behind all of them.
+size_t lower_row(const Value& value, std::string_view prefix, std::string_view key) {
+  if (key.starts_with(prefix)) return lower_row(value, key.substr(prefix.size()));
+  return key > prefix ? value.row_count() : 0;
+}
+
 }  // namespace
 
 const Overlay::Sheet* Overlay::sheet_over(std::string_view key) const {
@@ -52,23 +59,17 @@ const Overlay::Sheet* Overlay::sheet_over(std::string_view key) const {
   return key < at->second.upto ? &at->second : nullptr;
 }
 
-// A sheet's Value has its keys below the prefix; `from` may lie before, within or behind that part of the range.
-bool Overlay::scan_sheet(const Sheet& sheet, std::string_view from, std::string_view upto,
-                         const RowFunction& row) const {
-  // All keys of the sheet begin with its prefix, and [from, upto) lies in its range.
-  const std::string_view prefix = sheet.prefix;
-  size_t index = 0;
-  if (from.starts_with(prefix)) {
-    index = lower_row(sheet.value, from.substr(prefix.size()));
-  } else if (from > prefix) {
-    return true;
-  }
-  std::string key(prefix);
-  for (; index < sheet.value.row_count(); ++index) {
+// The sheet's rows in [from, upto), with `lead` in front of each key. All rows of a large write come through here.
+bool Overlay::scan_sheet(const Sheet& sheet, std::string_view lead, std::string_view from, std::string_view upto,
+                         const RowFunction& row) {
+  const size_t end = lower_row(sheet.value, sheet.prefix, upto);
+  std::string key(lead);
+  key += sheet.prefix;
+  const size_t before = key.size();
+  for (size_t index = lower_row(sheet.value, sheet.prefix, from); index < end; ++index) {
     const Value::Row at = sheet.value.row(index);
-    key.resize(prefix.size());
+    key.resize(before);
     key += at.key;
-    if (key >= upto) break;
     if (!row(key, at.leaf)) return false;
   }
   return true;
@@ -97,7 +98,7 @@ Result<void> Overlay::scan(std::string_view from, std::string_view upto, const R
   while (going && at < upto) {
     if (const Sheet* sheet = sheet_over(at); sheet != nullptr) {
       const std::string end = std::min(sheet->upto, std::string(upto));
-      going = scan_sheet(*sheet, at, end, merged) && going;
+      going = scan_sheet(*sheet, {}, at, end, merged) && going;
       at = end;
       continue;
     }
@@ -138,11 +139,7 @@ Result<TreeView::Row> Overlay::last_below(std::string_view from, std::string_vie
       end = sheet.upto;
       continue;
     }
-    size_t index = end.starts_with(sheet.prefix)
-                       ? lower_row(sheet.value, std::string_view(end).substr(sheet.prefix.size()))
-                   : std::string_view(end) > sheet.prefix ? sheet.value.row_count()
-                                                          : 0;
-    if (index > 0) {
+    if (size_t index = lower_row(sheet.value, sheet.prefix, end); index > 0) {
       const Value::Row row = sheet.value.row(--index);
       std::string key = sheet.prefix + std::string(row.key);
       if (key >= from) return Row(std::in_place, std::move(key), row.leaf);
@@ -237,20 +234,24 @@ std::vector<std::pair<std::string, std::string>> Overlay::emptied() const {
 }
 
 // Erased rows are told as well: the store has to erase them. Sheets ascend, and so does their merge with the own rows.
-void Overlay::changes(const PutFunction& put) const {
+void Overlay::changes(std::string_view lead, const PutFunction& put) const {
   auto own = rows_.begin();
+  std::string key(lead);
+  const auto put_own = [&] {
+    key.resize(lead.size());
+    key += own->first;
+    put(key, own->second ? std::optional<std::string_view>(*own->second) : std::nullopt);
+    ++own;
+  };
   for (const auto& [from, sheet] : sheets_) {
-    (void)scan_sheet(sheet, from, sheet.upto, [&](std::string_view key, std::string_view leaf) {
-      for (; own != rows_.end() && own->first < key; ++own) {
-        put(own->first, own->second ? std::optional<std::string_view>(*own->second) : std::nullopt);
-      }
-      if (own == rows_.end() || own->first != key) put(key, leaf);
+    (void)scan_sheet(sheet, lead, from, sheet.upto, [&](std::string_view whole, std::string_view leaf) {
+      const std::string_view row = whole.substr(lead.size());
+      while (own != rows_.end() && own->first < row) put_own();
+      if (own == rows_.end() || own->first != row) put(whole, leaf);
       return true;
     });
   }
-  for (; own != rows_.end(); ++own) {
-    put(own->first, own->second ? std::optional<std::string_view>(*own->second) : std::nullopt);
-  }
+  while (own != rows_.end()) put_own();
 }
 
 }  // namespace hearth::db

@@ -40,7 +40,9 @@ class Overlay final : public TreeView {
   // For the store: what to empty, then what to put or erase, in order.
   std::vector<std::pair<std::string, std::string>> emptied() const;
   using PutFunction = std::function<void(std::string_view key, std::optional<std::string_view> leaf)>;
-  void changes(const PutFunction& put) const;
+  void changes(const PutFunction& put) const { changes("", put); }
+  // The same with `lead` in front of each key: who wants keys of the store need not copy each one again.
+  void changes(std::string_view lead, const PutFunction& put) const;
 
  private:
   struct Sheet {
@@ -54,7 +56,8 @@ class Overlay final : public TreeView {
   const Sheet* sheet_over(std::string_view key) const;
   // The last row of sheets and base in [from, upto); single rows are the caller's to merge.
   Result<Row> last_below(std::string_view from, std::string_view upto) const;  // own rows aside
-  bool scan_sheet(const Sheet& sheet, std::string_view from, std::string_view upto, const RowFunction& row) const;
+  static bool scan_sheet(const Sheet& sheet, std::string_view lead, std::string_view from, std::string_view upto,
+                         const RowFunction& row);
   void cut_sheets(const std::string& from, const std::string& upto);
 
   const TreeView& base_;

@@ -63,10 +63,12 @@ Rows committed(Rows rows, const Overlay& overlay) {
   }
   std::optional<std::string> last;
   size_t count = 0;
+  std::vector<std::pair<std::string, std::optional<std::string>>> in_order, with_lead;
   overlay.changes([&](std::string_view key, std::optional<std::string_view> leaf) {
     REQUIRE((!last || *last < key));
     last = key;
     ++count;
+    in_order.emplace_back(key, leaf ? std::optional(std::string(*leaf)) : std::nullopt);
     if (leaf) {
       rows.insert_or_assign(std::string(key), std::string(*leaf));
     } else {
@@ -74,6 +76,11 @@ Rows committed(Rows rows, const Overlay& overlay) {
     }
   });
   REQUIRE(count <= overlay.row_count());
+  overlay.changes("lead", [&](std::string_view key, std::optional<std::string_view> leaf) {
+    REQUIRE(key.starts_with("lead"));
+    with_lead.emplace_back(key.substr(4), leaf ? std::optional(std::string(*leaf)) : std::nullopt);
+  });
+  REQUIRE(with_lead == in_order);
   return rows;
 }
 
