@@ -45,6 +45,12 @@ class JsonDocument {
 
   JsonNode root() const;
 
+  // Gives a large text back before the document is walked, so that it and what becomes of it are not in memory together. It
+  // is kept for the errors that name a place in it, which are of bad keys: so all keys are looked at, once, and the text of
+  // a document that has a bad one stays. The names of an update's body are paths, which nobody looks for in the text.
+  enum class RootNames : uint8_t { Keys, Paths };
+  void give_back_text(RootNames names);
+
  private:
   struct State;
   explicit JsonDocument(std::unique_ptr<State> state);

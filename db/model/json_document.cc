@@ -16,6 +16,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "db/base/give_back.h"
 #include "db/model/half_surrogates.h"
 #include "db/model/json.h"
 #include "db/model/text_encoding.h"
@@ -75,6 +76,29 @@ constexpr size_t kJsonBytesMax = UINT32_MAX;  // simdjson's own limit
 // Texts up to this share one parser of their thread, whose memory stays (some 100 kB); making one costs more than
 // parsing a small text.
 constexpr size_t kSmallTextBytes = 16u << 10;
+
+// Larger ones are given back before their document is walked.
+constexpr size_t kLargeTextBytes = 1u << 20;
+
+// What an object says of its own node, and what may stand in a stored tree no more than a key with a "." may.
+bool is_special_name(std::string_view name) { return name == ".value" || name == ".priority" || name == ".sv"; }
+
+// Whether each name at and below the node is a key, or one that says something of the node (json_value.cc). Recursion ends
+// at kJsonDepthMax.
+bool has_good_keys(const element& node, JsonDocument::RootNames names) {
+  if (node.is_object()) {
+    for (const auto field : simdjson::dom::object(node)) {
+      const std::string_view key = field.key;
+      const bool is_good = names == JsonDocument::RootNames::Paths || is_special_name(key) || check_key(key).ok();
+      if (!is_good || !has_good_keys(field.value, JsonDocument::RootNames::Keys)) return false;
+    }
+  } else if (node.is_array()) {
+    for (const element item : simdjson::dom::array(node)) {
+      if (!has_good_keys(item, JsonDocument::RootNames::Keys)) return false;
+    }
+  }
+  return true;
+}
 
 }  // namespace
 
@@ -140,6 +164,10 @@ element as_element(const Bits& bits) {
 }
 
 }  // namespace
+
+void JsonDocument::give_back_text(RootNames names) {
+  if (state_->text.size() > kLargeTextBytes && has_good_keys(state_->root, names)) give_back(state_->text);
+}
 
 JsonNode JsonDocument::root() const { return {&state_->text, std::bit_cast<JsonNode::Element>(state_->root)}; }
 

@@ -78,7 +78,11 @@ std::string position_of_key(const std::string& text, std::string_view wanted) {
 class Conversion {
  public:
   Conversion(const std::string& text, const Path& at, size_t bytes_max)
-      : text_(text), bytes_max_(bytes_max), depth_(at.depth()), path_bytes_(at.text().size()) {}
+      : text_(text),
+        has_good_keys_(text.empty()),
+        bytes_max_(bytes_max),
+        depth_(at.depth()),
+        path_bytes_(at.text().size()) {}
 
   Result<void> convert(const element& node);
   Value build() && { return std::move(builder_).build(); }
@@ -100,6 +104,7 @@ class Conversion {
   Result<void> child(std::string_view segment, size_t key_bytes, const element& value);
 
   const std::string& text_;
+  const bool has_good_keys_;  // the text was given back, once all keys had been looked at
   const size_t bytes_max_;
   size_t depth_;       // of the place where the next leaf would stand
   size_t path_bytes_;  // of its path
@@ -216,7 +221,7 @@ Result<void> Conversion::object(const simdjson::dom::object& object) {
         continue;
       }
     }
-    if (!check_key(key).ok()) {
+    if (!has_good_keys_ && !check_key(key).ok()) {
       if (key.size() > kKeyBytesMax) {
         return path_too_long();
       }
@@ -344,7 +349,8 @@ Result<std::vector<JsonEntry>> JsonNode::to_entries(const Path& base) const {
 }
 
 Result<Value> parse_value(std::string&& text, const Path& at) {
-  ASSIGN_OR_RETURN(const JsonDocument document, JsonDocument::parse(std::move(text)));
+  ASSIGN_OR_RETURN(JsonDocument document, JsonDocument::parse(std::move(text)));
+  document.give_back_text(JsonDocument::RootNames::Keys);
   return document.root().to_value(at);
 }
 

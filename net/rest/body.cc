@@ -24,7 +24,8 @@ using db::Result;
 using db::Value;
 
 Result<void> read_update(Change& change, const RestRequest& request, std::string&& body) {
-  ASSIGN_OR_RETURN(const db::JsonDocument document, db::JsonDocument::parse(std::move(body)));
+  ASSIGN_OR_RETURN(db::JsonDocument document, db::JsonDocument::parse(std::move(body)));
+  document.give_back_text(db::JsonDocument::RootNames::Paths);
   change.write.merge = true;
   if (document.root().is_null()) {  // SDK tools: `database:remove` deletes so
     change.write.overwrites.push_back({request.path, db::Slot::Value, {}});

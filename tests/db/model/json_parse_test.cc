@@ -246,6 +246,59 @@ TEST_CASE("A bad key is refused by the line and column where it stands") {
   }
 }
 
+TEST_CASE("A large document that has let go of its text becomes the same value, and errors are where they were") {
+  const std::string pad(size_t{2} << 20, 'x');
+  const auto large = [&](std::string_view member) {
+    return "{\"pad\":\"" + pad + "\",\n\"z\":" + std::string(member) + "}";
+  };
+  for (const char* member : {
+           R"({"b":1,"a":[true,{"c":"x.y"}],"é":{".value":"s",".priority":2}})",
+           R"({".priority":"p","n":{".sv":"timestamp"},"0":null,"10":1,"9":{}})",
+           R"({"a":{"b.c":1},"a":{"d":2}})",  // of equal keys the last wins: nobody looks into the first one
+       }) {
+    INFO(member);
+    const auto value = parsed(large(member));
+    REQUIRE(value.ok());
+    CHECK(value.value().child("z") == parsed(member).value());
+    CHECK(value.value().child("pad") == Value::string(pad));
+  }
+  struct {
+    const char* member;
+    std::string message;
+  } const refused[] = {
+      {R"({"ok":{"x.y":1}})",
+       "Invalid data; couldn't parse key beginning at 2:12. Key value can't be empty or contain $ # [ ] / or ."},
+      {R"([1,{"$":[{}]}])",
+       "Invalid data; couldn't parse key beginning at 2:9. Key value can't be empty or contain $ # [ ] / or ."},
+      {R"({".value":{"a":1}})", "Invalid data; \".value\" must be a string, a number or a boolean."},
+      {R"({".sv":"foo"})", "Invalid data; unexpected server value: foo."},
+  };
+  for (const auto& c : refused) {
+    INFO(c.member);
+    const auto value = parsed(large(c.member));
+    REQUIRE_FALSE(value.ok());
+    CHECK(value.error() == Error{ErrorCode::InvalidData, c.message});
+  }
+  CHECK(parsed(large("{\"" + std::string(769, 'k') + "\":1}")).error().message == kLong);
+
+  // The names of an update are paths, and have errors of their own.
+  const auto entries_of = [](std::string&& text) {
+    auto document = JsonDocument::parse(std::move(text));
+    REQUIRE(document.ok());
+    document.value().give_back_text(JsonDocument::RootNames::Paths);
+    return document.value().root().to_entries(Path());
+  };
+  const auto entries = entries_of("{\"pad\":\"" + pad + "\",\"a/b\":{\"c\":1}}");
+  REQUIRE(entries.ok());
+  REQUIRE(entries.value().size() == 2);
+  CHECK(entries.value()[1].path == "a/b");
+  CHECK(entries.value()[1].value == parsed(R"({"c":1})").value());
+  const auto bad = entries_of("{\"pad\":\"" + pad + "\",\n\"a/b\":{\"c/d\":1}}");
+  REQUIRE_FALSE(bad.ok());
+  CHECK(bad.error().message ==
+        "Invalid data; couldn't parse key beginning at 2:8. Key value can't be empty or contain $ # [ ] / or .");
+}
+
 TEST_CASE("Misused special names are refused, and say why") {
   const char* const cases[] = {
       R"({".value":1,"a":2})",
