@@ -74,7 +74,8 @@ std::string position_of_key(const std::string& text, std::string_view wanted) {
   return "1:1";
 }
 
-// From simdjson's tape to rows, each object's keys sorted. Recursion ends at kJsonDepthMax.
+// From simdjson's tape to rows, each object's keys sorted. Recursion ends at kJsonDepthMax. Each step is true, or has left
+// why not in error_: there are five for each leaf, and a Result has a string.
 class Conversion {
  public:
   Conversion(const std::string& text, const Path& at, size_t bytes_max)
@@ -84,7 +85,8 @@ class Conversion {
         depth_(at.depth()),
         path_bytes_(at.text().size()) {}
 
-  Result<void> convert(const element& node);
+  bool convert(const element& node);
+  const Error& error() const { return error_; }  // once a step was false
   Value build() && { return std::move(builder_).build(); }
 
  private:
@@ -96,12 +98,16 @@ class Conversion {
     element value;
   };
 
-  Result<void> object(const simdjson::dom::object& object);
-  Result<void> array(const simdjson::dom::array& array);
-  Result<void> server_value(const element& node);
-  Result<void> leaf(std::string_view bytes);
-  Result<void> priority(const element& node);
-  Result<void> child(std::string_view segment, size_t key_bytes, const element& value);
+  bool object(const simdjson::dom::object& object);
+  bool array(const simdjson::dom::array& array);
+  bool server_value(const element& node);
+  bool fail(Error why);
+  bool may_stand();
+  bool is_within_limit();
+  bool leaf(std::string_view bytes);
+  bool text_leaf(std::string_view text);
+  bool priority(const element& node);
+  bool child(std::string_view segment, size_t key_bytes, const element& value);
 
   const std::string& text_;
   const bool has_good_keys_;  // the text was given back, once all keys had been looked at
@@ -113,26 +119,45 @@ class Conversion {
   std::string segments_;       // of the objects being converted, innermost last
   std::vector<Field> fields_;  // the same
   ValueBuilder builder_;
+  Error error_{};
 };
 
-Result<void> Conversion::leaf(std::string_view bytes) {
-  if (depth_ > kDepthMax) return value_too_deep();
-  if (path_bytes_ > kPathBytesMax) return path_too_long();
-  builder_.add(key_, bytes);
-  // A row repeats its whole path, so a document may be small and its rows are not.
-  if (builder_.byte_count() > bytes_max_) return too_large();
-  return {};
+bool Conversion::fail(Error why) {
+  error_ = std::move(why);
+  return false;
 }
 
-Result<void> Conversion::server_value(const element& node) {
+// Whether a leaf may be at key_.
+bool Conversion::may_stand() {
+  if (depth_ > kDepthMax) return fail(value_too_deep());
+  return path_bytes_ <= kPathBytesMax || fail(path_too_long());
+}
+
+// A row repeats its whole path, so a document may be small and its rows are not.
+bool Conversion::is_within_limit() { return builder_.byte_count() <= bytes_max_ || fail(too_large()); }
+
+bool Conversion::leaf(std::string_view bytes) {
+  if (!may_stand()) return false;
+  builder_.add(key_, bytes);
+  return is_within_limit();
+}
+
+bool Conversion::text_leaf(std::string_view text) {
+  if (text.size() > kStringBytesMax) return fail(string_too_long());
+  if (!may_stand()) return false;
+  builder_.add_text(key_, text);
+  return is_within_limit();
+}
+
+bool Conversion::server_value(const element& node) {
   std::string_view name;
   if (node.get(name) == simdjson::SUCCESS) {
     if (name == "timestamp") return leaf("T");
-    return invalid("unexpected server value: " + std::string(name.substr(0, 64)) + ".");
+    return fail(invalid("unexpected server value: " + std::string(name.substr(0, 64)) + "."));
   }
   simdjson::dom::object operation;
   if (node.get(operation) != simdjson::SUCCESS || operation.size() != 1 || (*operation.begin()).key != "increment") {
-    return invalid("unexpected server value; known are \"timestamp\" and {\"increment\": number}.");
+    return fail(invalid("unexpected server value; known are \"timestamp\" and {\"increment\": number}."));
   }
   const element step = (*operation.begin()).value;
   int64_t whole = 0;
@@ -143,64 +168,63 @@ Result<void> Conversion::server_value(const element& node) {
   } else if (step.get(real) == simdjson::SUCCESS) {
     append_number_leaf(real, leaf_);
   } else {
-    return invalid("an increment must be by a number.");
+    return fail(invalid("an increment must be by a number."));
   }
   return leaf(leaf_);
 }
 
 // Called behind the node's own leaf and before its children: the mark sorts right there.
-Result<void> Conversion::priority(const element& node) {
-  if (node.is_null()) return {};
+bool Conversion::priority(const element& node) {
+  if (node.is_null()) return true;
   key_ += kPriorityMark;
   double number = 0;
   std::string_view text;
   simdjson::dom::object object;
-  Result<void> done;
+  bool done = false;
   if (node.get(number) == simdjson::SUCCESS) {
     leaf_.clear();
     append_double_leaf(number == 0 ? 0 : number, leaf_);  // -0 is 0
     done = leaf(leaf_);
   } else if (node.get(text) == simdjson::SUCCESS) {
-    leaf_.assign("s").append(text);
-    done = text.size() > kStringBytesMax ? string_too_long() : leaf(leaf_);
+    done = text_leaf(text);
   } else if (node.get(object) == simdjson::SUCCESS && object.size() == 1 && (*object.begin()).key == ".sv") {
     done = server_value((*object.begin()).value);
   } else {
-    done = invalid("a priority must be a string, a number, a server value or null.");
+    done = fail(invalid("a priority must be a string, a number, a server value or null."));
   }
   key_.pop_back();
   return done;
 }
 
 // path_bytes_ counts the keys as clients write them, with slashes: that is the limit's unit, not encoded bytes.
-Result<void> Conversion::child(std::string_view segment, size_t key_bytes, const element& value) {
+bool Conversion::child(std::string_view segment, size_t key_bytes, const element& value) {
   const size_t before = key_.size();
   if (depth_ <= kDepthMax) key_ += segment;  // deeper, only an error or nothing at all can follow
   const size_t slash = path_bytes_ > 0 ? 1 : 0;
   ++depth_;
   path_bytes_ += slash + key_bytes;
-  Result<void> done = convert(value);
+  const bool done = convert(value);
   path_bytes_ -= slash + key_bytes;
   --depth_;
   key_.resize(before);
   return done;
 }
 
-Result<void> Conversion::array(const simdjson::dom::array& array) {
+bool Conversion::array(const simdjson::dom::array& array) {
   size_t index = 0;
   for (const element item : array) {
     if (!item.is_null()) {
       const std::string key = std::to_string(index);
       std::string segment;
       append_segment(key, segment);
-      RETURN_IF_ERROR(child(segment, key.size(), item));
+      if (!child(segment, key.size(), item)) return false;
     }
     ++index;
   }
-  return {};
+  return true;
 }
 
-Result<void> Conversion::object(const simdjson::dom::object& object) {
+bool Conversion::object(const simdjson::dom::object& object) {
   std::optional<element> own_value, own_priority, own_server_value;
   const size_t first = fields_.size();
   const size_t first_byte = segments_.size();
@@ -222,11 +246,9 @@ Result<void> Conversion::object(const simdjson::dom::object& object) {
       }
     }
     if (!has_good_keys_ && !check_key(key).ok()) {
-      if (key.size() > kKeyBytesMax) {
-        return path_too_long();
-      }
-      return invalid("couldn't parse key beginning at " + position_of_key(text_, key) +
-                     ". Key value can't be empty or contain $ # [ ] / or .");
+      if (key.size() > kKeyBytesMax) return fail(path_too_long());
+      return fail(invalid("couldn't parse key beginning at " + position_of_key(text_, key) +
+                          ". Key value can't be empty or contain $ # [ ] / or ."));
     }
     const size_t from = segments_.size();
     append_segment(key, segments_);
@@ -239,26 +261,25 @@ Result<void> Conversion::object(const simdjson::dom::object& object) {
   }
   const size_t count = fields_.size() - first;
   // Every return from here on goes through leave(), or the keys of this object would be taken for the outer one's.
-  const auto leave = [&](Result<void> done) {
+  const auto leave = [&](bool done) {
     fields_.resize(first);
     segments_.resize(first_byte);
     return done;
   };
   if (own_server_value) {
-    if (count > 0 || own_value || own_priority) return leave(invalid("\".sv\" cannot have siblings."));
+    if (count > 0 || own_value || own_priority) return leave(fail(invalid("\".sv\" cannot have siblings.")));
     return leave(server_value(*own_server_value));
   }
   if (own_value) {
-    if (count > 0) return leave(invalid("\".value\" cannot stand beside children."));
-    if (own_value->is_null()) return leave({});
+    if (count > 0) return leave(fail(invalid("\".value\" cannot stand beside children.")));
+    if (own_value->is_null()) return leave(true);
     simdjson::dom::object inner;
     const bool server =
         own_value->get(inner) == simdjson::SUCCESS && inner.size() == 1 && (*inner.begin()).key == ".sv";
     if (!server && (own_value->is_object() || own_value->is_array())) {
-      return leave(invalid("\".value\" must be a string, a number or a boolean."));
+      return leave(fail(invalid("\".value\" must be a string, a number or a boolean.")));
     }
-    if (const Result<void> done = convert(*own_value); !done.ok()) return leave(done);
-    return leave(own_priority ? priority(*own_priority) : Result<void>());
+    return leave(convert(*own_value) && (!own_priority || priority(*own_priority)));
   }
 
   if (!sorted) {
@@ -269,9 +290,7 @@ Result<void> Conversion::object(const simdjson::dom::object& object) {
                      });
   }
   const size_t before = builder_.row_count();
-  if (own_priority) {
-    if (const Result<void> done = priority(*own_priority); !done.ok()) return leave(done);
-  }
+  if (own_priority && !priority(*own_priority)) return leave(false);
   const size_t with_priority = builder_.row_count();
   for (size_t i = first; i < first + count; ++i) {
     // A copy: converting the child before may have moved fields_.
@@ -281,17 +300,17 @@ Result<void> Conversion::object(const simdjson::dom::object& object) {
       if (segments_.compare(field.segment, field.length, segments_, next.segment, next.length) == 0) continue;
     }
     const std::string_view segment = std::string_view(segments_).substr(field.segment, field.length);
-    if (const Result<void> done = child(segment, field.key_bytes, field.value); !done.ok()) return leave(done);
+    if (!child(segment, field.key_bytes, field.value)) return leave(false);
   }
   // A node without children is none, and has no priority.
   if (builder_.row_count() == with_priority && with_priority > before) builder_.drop_last();
-  return leave({});
+  return leave(true);
 }
 
-Result<void> Conversion::convert(const element& node) {
+bool Conversion::convert(const element& node) {
   switch (node.type()) {
     case element_type::NULL_VALUE:
-      return {};
+      return true;
     case element_type::BOOL:
       return leaf(bool(node) ? "t" : "f");
     case element_type::INT64:
@@ -303,26 +322,22 @@ Result<void> Conversion::convert(const element& node) {
       leaf_.clear();
       append_number_leaf(double(node), leaf_);
       return leaf(leaf_);
-    case element_type::STRING: {
-      const std::string_view text = node;
-      if (text.size() > kStringBytesMax) return string_too_long();
-      leaf_.assign("s").append(text);
-      return leaf(leaf_);
-    }
+    case element_type::STRING:
+      return text_leaf(node);
     case element_type::ARRAY:
       return array(node);
     case element_type::OBJECT:
       return object(node);
   }
   invariant(false, "simdjson knows no other kind of element");
-  return {};
+  return false;
 }
 
 }  // namespace
 
 Result<Value> JsonNode::to_value(const Path& at, size_t bytes_max) const {
   Conversion conversion(*text_, at, bytes_max);
-  RETURN_IF_ERROR(conversion.convert(std::bit_cast<element>(element_)));
+  if (!conversion.convert(std::bit_cast<element>(element_))) return conversion.error();
   return std::move(conversion).build();
 }
 

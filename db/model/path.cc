@@ -45,13 +45,15 @@ bool well_formed(std::string_view text) {
 // Characters before length: a key that is both too long and malformed is told of the character.
 Result<void> check_key(std::string_view key) {
   if (key.empty()) return invalid_token();
+  unsigned char bits = 0;  // of all bytes
   for (const char c : key) {
     const auto byte = static_cast<unsigned char>(c);
+    bits |= byte;
     if (byte < 0x20 || byte == 0x7F || c == '.' || c == '$' || c == '#' || c == '[' || c == ']' || c == '/') {
       return invalid_token();
     }
   }
-  if (!well_formed(key)) return invalid_token();
+  if (bits >= 0x80 && !well_formed(key)) return invalid_token();
   if (key.size() > kKeyBytesMax) return too_long();
   return {};
 }

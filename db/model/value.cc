@@ -115,6 +115,12 @@ struct Value::Rows {
   std::vector<Entry> table;
   bool has_server_values = false;  // some row; that of a slice may be another one
 
+  void begin_row(std::string_view key) {
+    invariant(key.size() <= UINT16_MAX, "a row's key is a path, and those are short");
+    invariant(table.size() < UINT32_MAX, "a value has less than 2^32 rows");
+    table.emplace_back(bytes.size(), key.size());
+    bytes.append(key);
+  }
   std::string_view key(size_t i) const {
     const Entry entry = table[i];
     return bytes.view(entry.offset(), entry.offset() + entry.key_bytes());
@@ -131,12 +137,16 @@ ValueBuilder::~ValueBuilder() = default;
 ValueBuilder::ValueBuilder(ValueBuilder&&) noexcept = default;
 
 void ValueBuilder::add(std::string_view key, std::string_view leaf) {
-  invariant(key.size() <= UINT16_MAX, "a row's key is a path, and those are short");
-  invariant(rows_->table.size() < UINT32_MAX, "a value has less than 2^32 rows");
-  rows_->table.emplace_back(rows_->bytes.size(), key.size());
-  rows_->bytes.append(key);
+  rows_->begin_row(key);
   rows_->bytes.append(leaf);
   if (!leaf.empty() && !is_scalar_tag(tag_of_leaf(leaf))) rows_->has_server_values = true;
+}
+
+void ValueBuilder::add_text(std::string_view key, std::string_view utf8) {
+  constexpr char kTag = static_cast<char>(LeafTag::String);
+  rows_->begin_row(key);
+  rows_->bytes.append({&kTag, 1});
+  rows_->bytes.append(utf8);
 }
 
 void ValueBuilder::add_all(std::string_view prefix, const Value& value) {

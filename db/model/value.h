@@ -129,8 +129,9 @@ class ValueBuilder {
 
   // Precondition: keys ascend, no row below a leaf but its priority, no priority without a leaf at or below.
   void add(std::string_view key, std::string_view leaf);
-  void add_all(std::string_view prefix, const Value& value);  // every row of `value` below `prefix`
-  void drop_last();                                           // precondition: there is a row
+  void add_text(std::string_view key, std::string_view utf8);  // the same, of a leaf that is a string
+  void add_all(std::string_view prefix, const Value& value);   // every row of `value` below `prefix`
+  void drop_last();                                            // precondition: there is a row
   size_t byte_count() const;
   size_t row_count() const;
   Value build() &&;
