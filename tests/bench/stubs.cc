@@ -1,7 +1,7 @@
 // Floors for what `hearth bench` measures: the same work with nothing of Hearth in it.
 //
-//   stubs tree LEAVES FOLDER                 JSON text ─▶ simdjson ─▶ sorted rows ─▶ one file, ingested     put_s
-//                                            rows ─▶ an iterator ─▶ JSON text                             get_s
+//   stubs tree LEAVES FOLDER                 JSON text ─▶ simdjson ─▶ sorted rows ─▶ one file, ingested     put_s put_cpu_s
+//                                            rows ─▶ an iterator ─▶ JSON text                             get_s get_cpu_s
 //   stubs committer FOLDER SECONDS WINDOW    one thread puts, one commits all that wait, with one sync     sets_per_s
 //                                            then one Get after the other of leaves that are there         get_us
 //   stubs http PORT                          Boost.Beast, one thread: PUT keeps a leaf, GET gives it
@@ -136,13 +136,16 @@ void measure_tree(size_t leaves, const std::string& folder) {
   const std::string text = json_tree(leaves / kLeavesOfAnObject);
   const auto db = open(folder);
   auto begin = Steady::now();
+  double cpu = cpu_seconds();
   ingest(*db, text, folder + "/stub.sst");
-  const double put = seconds_since(begin);
+  const double put = seconds_since(begin), put_cpu = cpu_seconds() - cpu;
   begin = Steady::now();
+  cpu = cpu_seconds();
   const std::string got = print(*db);
-  const double get = seconds_since(begin);
+  const double get = seconds_since(begin), get_cpu = cpu_seconds() - cpu;
   must(got == text, "the tree came back changed");
-  fmt::print("{{\"put_s\":{:.4f},\"get_s\":{:.4f}}}\n", put, get);
+  fmt::print("{{\"put_s\":{:.4f},\"get_s\":{:.4f},\"put_cpu_s\":{:.4f},\"get_cpu_s\":{:.4f}}}\n", put, get, put_cpu,
+             get_cpu);
 }
 
 // ---- Puts with one sync for all that wait

@@ -55,7 +55,7 @@ TEST_CASE("bench: each scenario tells its settings and figures", "[scripts]") {
       {"tree",
        {"--leaves", "5000", "--overwrites", "300"},
        {"put_s", "get_s", "peak_memory_after_get_mb", "after_put_write_p50_ratio", "after_overwrites_cpu_ratio",
-        "restart_clean_s", "restart_after_put_and_kill_s"}},
+        "restart_clean_s", "restart_after_put_and_kill_s", "delete_s"}},
       {"connections",
        {"--idle-connections", "50"},
        {"connects_per_s", "memory_before_mb", "events_per_s", "delivery_p50_ms", "server_cpu_us_per_event",

@@ -2,7 +2,7 @@
 // in an empty one, and how long a restart takes.
 //
 //   PUT ─▶ GET, compared byte by byte ─▶ leaf writes, big against empty ─▶ restart ─▶ overwrites ─▶ leaf writes
-//   ─▶ kill -9 ─▶ restart ─▶ PUT ─▶ kill -9 right behind it ─▶ restart ─▶ GET, compared again
+//   ─▶ kill -9 ─▶ restart ─▶ PUT ─▶ kill -9 right behind it ─▶ restart ─▶ GET, compared again ─▶ DELETE
 //
 // The claims under test: a small write costs the same whatever is around it, and an acknowledged write survives kill
 // -9. Big and empty tree take turns, and the best of ten rounds counts: whatever else the machine does only adds.
@@ -157,16 +157,22 @@ Report measure_tree(const BenchFlags& flags, Subject& subject, StatusLine& statu
                                         kWritesPipelined, kLeafWindow));
   subject.describe(report);
 
-  status.say("tree: PUT");
+  double cpu = subject.cpu_micros();
   auto begin = Steady::now();
+  const auto add_times = [&](const std::string& what) {
+    report.add(what + "_s", seconds_of(Steady::now() - begin));
+    if (subject.is_child()) report.add(what + "_cpu_s", (subject.cpu_micros() - cpu) / 1e6);
+    cpu = subject.cpu_micros();
+    begin = Steady::now();
+  };
+  status.say("tree: PUT");
   http_ok(subject.address(), "PUT", whole + "&print=silent", json);
-  report.add("put_s", seconds_of(Steady::now() - begin));
+  add_times("put");
   add_peak(report, "after_put", subject, json.size());
 
   status.say("tree: GET");
-  begin = Steady::now();
   const std::string got = http_ok(subject.address(), "GET", whole);
-  report.add("get_s", seconds_of(Steady::now() - begin));
+  add_times("get");
   if (got != json) throw std::runtime_error("bench: the tree came back changed");
   add_peak(report, "after_get", subject, json.size());
 
@@ -179,7 +185,7 @@ Report measure_tree(const BenchFlags& flags, Subject& subject, StatusLine& statu
     text.clear();
     append_object(index, n + 1, text);
   };
-  const double cpu = subject.cpu_micros();
+  cpu = subject.cpu_micros();
   LoadResult load = run_load(subject.address(), "big",
                              {.connections = flags.connections,
                               .window = flags.window,
@@ -194,7 +200,18 @@ Report measure_tree(const BenchFlags& flags, Subject& subject, StatusLine& statu
   }
   compare(report, "after_overwrites", subject, "empty2", leaf, status);
 
-  if (!subject.is_child()) return report;
+  const auto remove = [&] {
+    status.say("tree: DELETE");
+    cpu = subject.cpu_micros();
+    begin = Steady::now();
+    http_ok(subject.address(), "DELETE", whole);
+    add_times("delete");
+    if (http_ok(subject.address(), "GET", whole) != "null") throw std::runtime_error("bench: the tree is still there");
+  };
+  if (!subject.is_child()) {
+    remove();
+    return report;
+  }
   restart(report, "after_kill", SIGKILL, subject, status);
   status.say("tree: PUT, to be followed by a kill");
   http_ok(subject.address(), "PUT", whole + "&print=silent", json);
@@ -202,6 +219,7 @@ Report measure_tree(const BenchFlags& flags, Subject& subject, StatusLine& statu
   if (http_ok(subject.address(), "GET", whole) != json)
     throw std::runtime_error("bench: a killed server lost its tree");
   add_peak(report, "after_restart_and_get", subject, json.size());
+  remove();
   return report;
 }
 
