@@ -21,7 +21,9 @@ constexpr std::array kTables = {Table::Head,     Table::Disconnect, Table::Data,
                                 Table::Document, Table::History,    Table::Log,   Table::Version, Table::Answer,
                                 Table::Mirror,   Table::Beside,     Table::Expiry};
 
-Error damaged(const char* what) { return {ErrorCode::Corruption, std::string("what a node gave of a shard: ") + what}; }
+Error damaged_seed(const char* what) {
+  return {ErrorCode::Corruption, std::string("what a node gave of a shard: ") + what};
+}
 
 // Namespaces with all that they have, by ranges.
 class Uprooted final : public RowSource {
@@ -172,16 +174,17 @@ Result<void> Planter::begin() {
 
 Result<void> Planter::add(std::string_view piece) {
   RETURN_IF_ERROR(store_.room());
-  if (piece.empty() || is_whole_ || has_begun_ != (piece.front() != kFirst)) return damaged("a piece out of its order");
+  if (piece.empty() || is_whole_ || has_begun_ != (piece.front() != kFirst))
+    return damaged_seed("a piece out of its order");
   if (piece.front() == kLast) {
     ByteReader in(piece.substr(1));
-    if (in.bytes() != digest_ || !in.ok() || !in.done()) return damaged("pieces are missing");
+    if (in.bytes() != digest_ || !in.ok() || !in.done()) return damaged_seed("pieces are missing");
     is_whole_ = true;
     return {};
   }
   digest_ = text_digest(digest_ + std::string(piece));
   if (piece.front() == kFirst) return add_first(piece.substr(1));
-  return piece.front() == kRows ? add_rows(piece.substr(1)) : damaged("a piece of no known kind");
+  return piece.front() == kRows ? add_rows(piece.substr(1)) : damaged_seed("a piece of no known kind");
 }
 
 Result<void> Planter::add_first(std::string_view piece) {
@@ -199,8 +202,9 @@ Result<void> Planter::add_first(std::string_view piece) {
     std::string name(in.bytes());
     removed_[std::move(name)] = in.varint();
   }
-  if (!in.ok() || !in.done() || position_.id.size() != kBatchIdBytes) return damaged("its first piece");
-  if (shards != store_.shards() || shard != shard_) return damaged("it is another shard, or of a cluster with others");
+  if (!in.ok() || !in.done() || position_.id.size() != kBatchIdBytes) return damaged_seed("its first piece");
+  if (shards != store_.shards() || shard != shard_)
+    return damaged_seed("it is another shard, or of a cluster with others");
   has_begun_ = true;
   return {};
 }
@@ -211,7 +215,7 @@ Result<void> Planter::add_rows(std::string_view piece) {
     const std::string name(in.bytes());
     const std::string_view rows = in.bytes();
     if (!in.ok() || !check_stored_name(name).ok() || shard_of(name, store_.shards()) != shard_) {
-      return damaged("a namespace that is none of the shard");
+      return damaged_seed("a namespace that is none of the shard");
     }
     auto [known, is_new] = names_.try_emplace(name, 0);
     if (is_new) {
@@ -222,7 +226,7 @@ Result<void> Planter::add_rows(std::string_view piece) {
     }
     RETURN_IF_ERROR(read_file_rows(rows, [&](std::string_view row, std::string_view value) -> Result<void> {
       const auto table = static_cast<Table>(row.front());
-      if (table < Table::Head || table >= Table::End) return damaged("a row of no known table");
+      if (table < Table::Head || table >= Table::End) return damaged_seed("a row of no known table");
       batch.put(row_key(table, known->second, row.substr(1)), value);
       return {};
     }));
@@ -231,7 +235,7 @@ Result<void> Planter::add_rows(std::string_view piece) {
 }
 
 Result<LogPosition> Planter::finish() {
-  if (!is_whole_) return damaged("its last piece has not come");
+  if (!is_whole_) return damaged_seed("its last piece has not come");
   Batch batch;
   for (const auto& [name, sequence] : removed_) {
     const auto [row, value] = removed_row(name, sequence);

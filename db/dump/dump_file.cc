@@ -97,9 +97,9 @@ uint64_t add_to(Sha256& digest, std::string_view key, std::string_view update) {
   return head.size() + update.size();
 }
 
-class Reading {
+class DumpReading {
  public:
-  Reading(const ByteSource& source, uint32_t version, DumpVisitor& visitor)
+  DumpReading(const ByteSource& source, uint32_t version, DumpVisitor& visitor)
       : blocks_(source, "the dump"), version_(version), visitor_(visitor) {}
   Result<void> run();
 
@@ -130,7 +130,7 @@ class Reading {
   uint64_t left_ = 0;         // and what has not
 };
 
-Result<void> Reading::run() {
+Result<void> DumpReading::run() {
   for (;;) {
     ASSIGN_OR_RETURN(const auto block, blocks_.next());
     if (!block) break;
@@ -181,7 +181,7 @@ Result<void> Reading::run() {
   return {};
 }
 
-Result<void> Reading::space(ByteReader in) {
+Result<void> DumpReading::space(ByteReader in) {
   DumpedSpace space;
   space.name = in.bytes();
   const std::string_view path = in.bytes();
@@ -225,7 +225,7 @@ Result<void> Reading::space(ByteReader in) {
   return visitor_.space(space);
 }
 
-Result<void> Reading::rows(std::string_view bytes) {
+Result<void> DumpReading::rows(std::string_view bytes) {
   // Of the bytes as they are in the block: independent of how rows were cut into blocks.
   digest_->add(bytes);
   bytes_ += bytes.size();
@@ -241,7 +241,7 @@ Result<void> Reading::rows(std::string_view bytes) {
   return {};
 }
 
-Result<void> Reading::documents(ByteReader in) {
+Result<void> DumpReading::documents(ByteReader in) {
   while (!in.done()) {
     const std::string_view key = in.bytes();
     const uint64_t left = in.varint();
@@ -266,7 +266,7 @@ Result<void> Reading::documents(ByteReader in) {
   return {};
 }
 
-Result<void> Reading::entries(ByteReader in) {
+Result<void> DumpReading::entries(ByteReader in) {
   while (!in.done()) {
     const uint64_t left = in.varint();
     const std::string_view piece = in.bytes();
@@ -289,7 +289,7 @@ Result<void> Reading::entries(ByteReader in) {
   return {};
 }
 
-Result<void> Reading::entry(std::string_view bytes) {
+Result<void> DumpReading::entry(std::string_view bytes) {
   bytes_ += bytes.size();
   add_entry(*digest_, bytes);
   Result<LogEntry> entry = LogEntry::decode(bytes);
@@ -301,7 +301,7 @@ Result<void> Reading::entry(std::string_view bytes) {
   return visitor_.entry(std::move(entry).value());
 }
 
-Result<void> Reading::document(std::string_view key, std::string_view update) {
+Result<void> DumpReading::document(std::string_view key, std::string_view update) {
   // As a row, whole: independent of how the update was cut into pieces.
   bytes_ += add_to(*digest_, key, update);
   RETURN_IF_ERROR(check_->add_document(key, update));
@@ -309,7 +309,7 @@ Result<void> Reading::document(std::string_view key, std::string_view update) {
   return visitor_.document(key, update);
 }
 
-Result<void> Reading::end(ByteReader in) {
+Result<void> DumpReading::end(ByteReader in) {
   RETURN_IF_ERROR(check_->finish());
   DumpedRows said;
   said.rows = in.varint();
@@ -464,7 +464,7 @@ void DumpWriter::last(std::string& to) { blocks_.write(std::string(1, kLast), to
 
 Result<void> read_dump(const ByteSource& source, DumpVisitor& visitor) {
   ASSIGN_OR_RETURN(const uint32_t version, read_version(source));
-  return Reading(source, version, visitor).run();
+  return DumpReading(source, version, visitor).run();
 }
 
 Result<DumpInfo> read_dump_info(const ByteSource& source) {

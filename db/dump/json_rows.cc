@@ -1,12 +1,12 @@
 // JSON of any size, as rows in key order.
 //
-//   text ─▶ HalfSurrogates ─▶ Boost's parser ─▶ Tokens: a row for each leaf ─▶ RowSorter (disk) ─▶ Tree ─▶ DumpVisitor
+//   text ─▶ HalfSurrogates ─▶ Boost's parser ─▶ Tokens: a row for each leaf ─▶ RowSorter (disk) ─▶ JsonTree ─▶ DumpVisitor
 //           as it streams by      token by token      in the order of the text      in key order
 //
 // simdjson needs the whole text in memory, and four times as much; exports may be larger than the machine. Boost.JSON's
 // parser takes pieces and calls back, and is used here only.
 //
-// What is known only when the rows are in order is decided there (Tree):
+// What is known only when the rows are in order is decided there (JsonTree):
 // - A key that stands twice. Equal keys are neighbours after the sort. An object or array, and a null in an object, leaves
 //   a mark at its place (kTakenMark, which no path can be), so that two of them at one place, or one beside a leaf, are
 //   noticed too. An object with a .value leaves that leaf alone.
@@ -233,9 +233,9 @@ Result<void> Tokens::leaf() {
 }
 
 // Sorted rows → the rows of a tree: marks go, and so do priorities of nothing.
-class Tree {
+class JsonTree {
  public:
-  explicit Tree(DumpVisitor& visitor) : visitor_(visitor) {}
+  explicit JsonTree(DumpVisitor& visitor) : visitor_(visitor) {}
   Result<void> row(std::string_view key, std::string_view leaf);
   Result<void> finish();
 
@@ -252,14 +252,14 @@ class Tree {
   std::vector<std::pair<std::string, std::string>> waiting_;  // priorities, each below the one before: path and leaf
 };
 
-Result<void> Tree::pass(std::string_view key, std::string_view leaf) {
+Result<void> JsonTree::pass(std::string_view key, std::string_view leaf) {
   if (const Result<void> fine = check_.add(key, leaf); !fine.ok())
     return Error{ErrorCode::InvalidData, fine.error().message};
   bytes_ += key.size() + leaf.size();
   return visitor_.row(key, leaf);
 }
 
-Result<void> Tree::row(std::string_view key, std::string_view leaf) {
+Result<void> JsonTree::row(std::string_view key, std::string_view leaf) {
   if (begun_ && key == last_) return invalid("a key stands twice at " + path_for_people(key));
   begun_ = true;
   last_ = key;
@@ -286,7 +286,7 @@ Result<void> Tree::row(std::string_view key, std::string_view leaf) {
   return pass(key, leaf);
 }
 
-Result<void> Tree::finish() {
+Result<void> JsonTree::finish() {
   DumpedRows counted;
   counted.rows = check_.row_count();
   counted.leaves = check_.leaf_count();
@@ -327,7 +327,7 @@ Result<void> read_json(const ByteSource& source, const std::string& folder, Dump
     read += text.size();
   }
   visitor.expect(parser.handler().leaf_count());
-  Tree tree(visitor);
+  JsonTree tree(visitor);
   RETURN_IF_ERROR(rows.drain([&](std::string_view key, std::string_view leaf) { return tree.row(key, leaf); }));
   return tree.finish();
 }

@@ -18,7 +18,7 @@ namespace {
 
 constexpr char kStateVersion = 1;
 
-Error damaged(const char* what) { return {ErrorCode::Corruption, std::string("an entry of the log: ") + what}; }
+Error damaged_entry(const char* what) { return {ErrorCode::Corruption, std::string("an entry of the log: ") + what}; }
 
 }  // namespace
 
@@ -47,18 +47,18 @@ Result<LogEntry> LogEntry::decode(std::string_view bytes, What what) {
   LogEntry entry;
   const char kind = in.byte();
   if (kind != static_cast<char>(Kind::Commit) && kind != static_cast<char>(Kind::Restore)) {
-    return damaged("its kind is not known; it was written by a newer Hearth, or it is damaged");
+    return damaged_entry("its kind is not known; it was written by a newer Hearth, or it is damaged");
   }
   entry.kind = static_cast<Kind>(kind);
   entry.life = static_cast<uint32_t>(in.varint());
   entry.offset = in.varint();
   entry.wall = Timestamp(static_cast<int64_t>(in.varint()));
   const char told = in.byte();
-  if (told != 0 && told != 1) return damaged("how it is told");
+  if (told != 0 && told != 1) return damaged_entry("how it is told");
   entry.told_as_update = told == 1;
   const std::string_view base = in.bytes();
   entry.by = in.bytes();
-  if (!in.ok()) return damaged("cut short");
+  if (!in.ok()) return damaged_entry("cut short");
   if (what == What::HeadOnly) return entry;
   ASSIGN_OR_RETURN(entry.base, decode_path(base));
   ASSIGN_OR_RETURN(entry.record, Record::decode(in.rest()));
@@ -88,7 +88,7 @@ Result<FirstPart> read_first_part(std::string_view row) {
   FirstPart first;
   first.size = in.varint();
   first.bytes = in.rest();
-  if (!in.ok() || first.bytes.size() > first.size) return damaged("its size");
+  if (!in.ok() || first.bytes.size() > first.size) return damaged_entry("its size");
   return first;
 }
 

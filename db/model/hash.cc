@@ -91,14 +91,15 @@ struct Child {
 };
 
 // No priority sorts before numbers, and numbers sort before strings (db/model/data-model.md §4).
-int rank(const Value& priority) {
+int priority_rank(const Value& priority) {
   if (priority.is_null()) return 0;
   return priority.is_number() ? 1 : 2;
 }
 
 bool priority_less(const Child& a, const Child& b) {  // ties stay in key order: the sort is stable
-  if (rank(a.priority) != rank(b.priority)) return rank(a.priority) < rank(b.priority);
-  switch (rank(a.priority)) {
+  if (priority_rank(a.priority) != priority_rank(b.priority))
+    return priority_rank(a.priority) < priority_rank(b.priority);
+  switch (priority_rank(a.priority)) {
     case 1:
       return a.priority.as_double() < b.priority.as_double();
     case 2:

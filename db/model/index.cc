@@ -65,7 +65,7 @@ void append_sized(std::string_view bytes, std::string& to) {
 
 // Takes the plan's bytes apart; all zero once they are too few.
 // Its callers check `good` once, at the end: until then a damaged plan only yields zeros and empty texts.
-struct Reader {
+struct PlanReader {
   std::string_view rest;
   bool good = true;
   uint64_t number(size_t bytes) { return read_big_endian(take(bytes)); }
@@ -241,7 +241,7 @@ std::string IndexPlan::encode() const {
 Result<IndexPlan> IndexPlan::decode(std::string_view bytes) {
   if (bytes.empty() || (bytes.front() != kPlanVersion && bytes.front() != kPlanVersionCovers))
     return corrupt("the plan's version");
-  Reader in{bytes.substr(1)};
+  PlanReader in{bytes.substr(1)};
   IndexPlan plan;
   plan.next_id = static_cast<uint32_t>(in.number(4));
   while (in.good && !in.rest.empty()) {
@@ -454,7 +454,7 @@ std::string copy_of_child(const Value& child) {
 }
 
 Result<void> read_copy(std::string_view copy, const std::function<void(std::string_view, std::string_view)>& row) {
-  Reader in{copy};
+  PlanReader in{copy};
   while (!in.rest.empty()) {
     const std::string_view key = in.take(in.number(2));
     const std::string_view leaf = in.take(in.number(2));

@@ -21,7 +21,7 @@
 namespace hearth::db {
 namespace {
 
-int rank(const Value& value) {
+int type_rank(const Value& value) {
   switch (value.kind()) {
     case Value::Kind::Null:
       return 0;
@@ -205,8 +205,8 @@ Result<void> check_query(const Query& query) {
 }
 
 int compare_values(const Value& a, const Value& b) {
-  const int rank_a = rank(a);
-  const int rank_b = rank(b);
+  const int rank_a = type_rank(a);
+  const int rank_b = type_rank(b);
   if (rank_a != rank_b) return three_way(rank_a, rank_b);
   if (rank_a == 4) return compare_utf16(a.as_string(), b.as_string());
   if (rank_a != 3) return 0;

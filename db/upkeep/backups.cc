@@ -30,7 +30,7 @@
 namespace hearth::db {
 namespace {
 
-Error failed(const std::string& doing) { return {ErrorCode::Io, doing + ": " + std::strerror(errno)}; }
+Error upload_failed(const std::string& doing) { return {ErrorCode::Io, doing + ": " + std::strerror(errno)}; }
 
 Error no_such_upload() { return {ErrorCode::NotFound, "there is no such upload, or it was left alone for too long"}; }
 
@@ -49,7 +49,7 @@ Result<void> write_all(int file, std::string_view bytes, uint64_t at) {
   while (!bytes.empty()) {
     const ssize_t count = pwrite(file, bytes.data(), bytes.size(), static_cast<off_t>(at));
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return failed("writing an upload");
+    if (count < 0) return upload_failed("writing an upload");
     bytes.remove_prefix(static_cast<size_t>(count));
     at += static_cast<uint64_t>(count);
   }
@@ -125,7 +125,7 @@ Result<std::string> Backups::begin_upload() {
                  std::to_string(kUploadsMax) + " uploads are under way; try again when one is done"};
   }
   const File file(open(path_of(id).c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR));
-  if (file.number < 0) return failed("beginning an upload in " + folder_);
+  if (file.number < 0) return upload_failed("beginning an upload in " + folder_);
   // Only now is it an upload: a file that could not be made leaves nothing behind.
   uploads_[id].touched = now;
   return id;
@@ -148,7 +148,7 @@ Result<void> Backups::upload(const std::string& id, uint64_t at, std::string_vie
   RETURN_IF_ERROR(store_.room());
   RETURN_IF_ERROR(take(id, at));
   const File file(open(path_of(id).c_str(), O_WRONLY | O_CLOEXEC));
-  const Result<void> done = file.number < 0 ? failed("writing an upload") : write_all(file.number, bytes, at);
+  const Result<void> done = file.number < 0 ? upload_failed("writing an upload") : write_all(file.number, bytes, at);
   const std::lock_guard lock(mutex_);
   Upload& upload = uploads_.at(id);
   upload.is_busy = false;
@@ -248,12 +248,12 @@ void Backups::give_up_compaction() { is_not_to_compact_ = true; }
 Result<std::vector<RestoredTree>> Backups::run(const std::string& path, const RestoreRequest& request,
                                                RestoreMeter& meter) {
   const File file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (file.number < 0) return failed("reading an upload");
+  if (file.number < 0) return upload_failed("reading an upload");
   const ByteSource source = [&](char* to, size_t bytes) -> Result<size_t> {
     if (is_stopping_) return Error{ErrorCode::Unavailable, "the server is stopping"};
     if (meter.is_given_up()) return restore_given_up();
     const ssize_t count = read(file.number, to, bytes);
-    if (count < 0) return failed("reading an upload");
+    if (count < 0) return upload_failed("reading an upload");
     meter.read(static_cast<uint64_t>(count));
     return static_cast<size_t>(count);
   };

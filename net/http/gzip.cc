@@ -24,8 +24,8 @@ namespace {
 constexpr int kGzipWindow = 15 + 16;  // a gzip head and trailer
 constexpr int kAnyWindow = 15 + 32;   // gzip or zlib, whichever comes
 constexpr int kRawWindow = -15;       // what some send for "deflate"
-constexpr int kLevel = 4;
-constexpr size_t kPieceBytes = 64u << 10;
+constexpr int kGzipLevel = 4;
+constexpr size_t kGzipPieceBytes = 64u << 10;
 
 // "q=0" refuses a coding (RFC 9110 §12.4.2); any other weight allows it.
 bool is_refused(std::string_view parameters) {
@@ -57,7 +57,7 @@ Outcome inflate_all(std::string_view bytes, int window, size_t bytes_max, const 
   z_stream& stream = inflater.stream;
   to.clear();
   // Room is made as it is needed, so that a small lie about a large body costs nothing.
-  size_t room = std::max<size_t>(bytes.size() * 4, kPieceBytes);
+  size_t room = std::max<size_t>(bytes.size() * 4, kGzipPieceBytes);
   for (;;) {
     const size_t piece = std::min<size_t>(bytes.size(), std::numeric_limits<unsigned>::max());
     stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
@@ -127,7 +127,7 @@ struct GzipWriter::State {
 };
 
 GzipWriter::GzipWriter() : state_(std::make_unique<State>()) {
-  if (deflateInit2(&state_->stream, kLevel, Z_DEFLATED, kGzipWindow, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
+  if (deflateInit2(&state_->stream, kGzipLevel, Z_DEFLATED, kGzipWindow, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
     throw std::bad_alloc();
   }
 }
@@ -146,12 +146,12 @@ void GzipWriter::add(std::string_view bytes, End end, std::string& to) {
     is_last = bytes.empty();
     do {
       const size_t before = to.size();
-      to.resize(before + kPieceBytes);
+      to.resize(before + kGzipPieceBytes);
       stream.next_out = reinterpret_cast<Bytef*>(to.data() + before);
-      stream.avail_out = kPieceBytes;
+      stream.avail_out = kGzipPieceBytes;
       const int state = deflate(&stream, is_last && end == End::Yes ? Z_FINISH : Z_NO_FLUSH);
       db::invariant(state != Z_STREAM_ERROR, "a gzip stream is added to until its end, and not beyond");
-      to.resize(before + kPieceBytes - stream.avail_out);
+      to.resize(before + kGzipPieceBytes - stream.avail_out);
     } while (stream.avail_out == 0);
   }
 }

@@ -46,12 +46,12 @@ constexpr std::string_view kLineEnd = "\r\n";
 constexpr std::string_view kLastChunkSize = "0\r\n";
 constexpr std::string_view kHeadEnd = "\r\n\r\n";
 
-bool is_control(char c) { return static_cast<uint8_t>(c) < 0x20 || c == 0x7f; }
+bool is_control_character(char c) { return static_cast<uint8_t>(c) < 0x20 || c == 0x7f; }
 
 bool is_decimal(char c) { return c >= '0' && c <= '9'; }
 
 bool is_valid_target(std::string_view target) {
-  return (target.starts_with('/') || target == "*") && std::none_of(target.begin(), target.end(), is_control);
+  return (target.starts_with('/') || target == "*") && std::none_of(target.begin(), target.end(), is_control_character);
 }
 
 // A target may be a whole URL, as clients send it to a proxy (RFC 9112 §3.2.2). Its host goes to `host`, since it
@@ -178,7 +178,8 @@ class RequestReader::Parser final : public beast::http::basic_parser<true> {
 
   void on_chunk_header_impl(uint64_t, beast::string_view extension, beast::error_code& code) override {
     // Beast takes anything within quotes, a line's end too.
-    if (extension.size() > kChunkExtensionBytesMax || std::any_of(extension.begin(), extension.end(), is_control)) {
+    if (extension.size() > kChunkExtensionBytesMax ||
+        std::any_of(extension.begin(), extension.end(), is_control_character)) {
       code = ParseError::bad_chunk_extension;
     }
     ends_chunk_ = false;

@@ -26,7 +26,7 @@ using db::ErrorCode;
 
 constexpr size_t kAsksAtOnceMax = 16;  // tests and retries beside the attempts of hooks
 
-std::string quoted(std::string_view text) {
+std::string json_string(std::string_view text) {
   std::string json;
   db::append_json_string(text, json);
   return json;
@@ -34,10 +34,10 @@ std::string quoted(std::string_view text) {
 
 // {"status":200,"ms":12,"body":…}, or {"failure":…,"ms":…}
 std::string told(const http::Posted& posted) {
-  std::string json =
-      posted.status > 0
-          ? fmt::format(R"({{"status":{},"ms":{},"body":)", posted.status, posted.took.count()) + quoted(posted.body)
-          : fmt::format(R"({{"ms":{},"failure":)", posted.took.count()) + quoted(posted.failure);
+  std::string json = posted.status > 0
+                         ? fmt::format(R"({{"status":{},"ms":{},"body":)", posted.status, posted.took.count()) +
+                               json_string(posted.body)
+                         : fmt::format(R"({{"ms":{},"failure":)", posted.took.count()) + json_string(posted.failure);
   return json + R"(,"taken":)" + (is_taken(posted) ? "true}" : "false}");
 }
 
@@ -86,13 +86,13 @@ void Asks::answer(const Ask& ask, const Deliverer::Done& done) {
       return described(line->resume());
     case Ask::What::Remove: {
       const auto removed = line->remove();
-      return done(removed.ok() ? db::Result<std::string>(R"({"removed":)" + quoted(line->id()) + "}")
+      return done(removed.ok() ? db::Result<std::string>(R"({"removed":)" + json_string(line->id()) + "}")
                                : removed.error());
     }
     case Ask::What::Rotate: {
       const auto secret = line->rotate();
       if (!secret.ok()) return done(secret.error());
-      return done(R"({"id":)" + quoted(line->id()) + R"(,"secret":)" + quoted(secret.value()) + "}");
+      return done(R"({"id":)" + json_string(line->id()) + R"(,"secret":)" + json_string(secret.value()) + "}");
     }
     case Ask::What::Dead:
       return done(dead(*line));
@@ -170,8 +170,8 @@ void Asks::conclude_add(const Ask& ask, const db::ChangesPage& page, const Deliv
                                                "make it with `hearth namespace create " +
                                                ask.space + "`."});
   }
-  std::string json = R"({"id":)" + quoted(id) + R"(,"url":)" + quoted(config.url) + R"(,"path":)" +
-                     quoted(config.path.slashed()) + R"(,"secret":)" + quoted(config.secret) + "}";
+  std::string json = R"({"id":)" + json_string(id) + R"(,"url":)" + json_string(config.url) + R"(,"path":)" +
+                     json_string(config.path.slashed()) + R"(,"secret":)" + json_string(config.secret) + "}";
   lines_[id] = std::make_shared<HookLine>(with_, ask.space, id, std::move(config), std::move(state));
   done(std::move(json));
 }
@@ -193,11 +193,11 @@ db::Result<std::string> Asks::dead(const HookLine& line) const {
   for (const auto& [key, bytes] : rows) {
     ASSIGN_OR_RETURN(const DeadLetter letter, DeadLetter::decode(bytes));
     json += json.back() == '[' ? "{" : ",{";
-    json += R"("message":)" + quoted(letter.id) + fmt::format(R"(,"time":{},"why":)", letter.time.count()) +
-            quoted(letter.why);
+    json += R"("message":)" + json_string(letter.id) + fmt::format(R"(,"time":{},"why":)", letter.time.count()) +
+            json_string(letter.why);
     if (letter.is_missed()) {
-      json += R"(,"missed":{"after":)" + quoted(letter.after) + R"(,"before":)" +
-              (letter.before.empty() ? "null" : quoted(letter.before)) + "}}";
+      json += R"(,"missed":{"after":)" + json_string(letter.after) + R"(,"before":)" +
+              (letter.before.empty() ? "null" : json_string(letter.before)) + "}}";
     } else {
       json += fmt::format(R"(,"attempts":{},"body":)", letter.attempts) + letter.body + "}";
     }
@@ -237,7 +237,7 @@ void Asks::retry(const std::shared_ptr<HookLine>& line, const std::string& lette
     }
     std::string json = told(posted);
     json.pop_back();
-    done(json + R"(,"message":)" + quoted(id) + fmt::format(R"(,"left":{}}})", line->state().dead));
+    done(json + R"(,"message":)" + json_string(id) + fmt::format(R"(,"left":{}}})", line->state().dead));
   });
 }
 

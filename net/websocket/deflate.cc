@@ -29,9 +29,9 @@
 namespace hearth::net::http {
 namespace {
 
-constexpr int kRawWindow = -15;
-constexpr int kLevel = 1;  // on the threads that send
-constexpr size_t kPieceBytes = 16u << 10;
+constexpr int kDeflateWindow = -15;
+constexpr int kDeflateLevel = 1;  // on the threads that send
+constexpr size_t kDeflatePieceBytes = 16u << 10;
 constexpr std::string_view kTail("\0\0\xff\xff", 4);  // of every message, and left out of it (RFC 7692 §7.2.1)
 
 // RFC 7692 §7.1: a parameter that is unknown, is there twice or has a value that it cannot have makes us decline the
@@ -66,7 +66,8 @@ bool can_be_met(std::string_view offer) {
 
 struct Deflater {
   Deflater() {
-    if (deflateInit2(&stream, kLevel, Z_DEFLATED, kRawWindow, 8, Z_DEFAULT_STRATEGY) != Z_OK) throw std::bad_alloc();
+    if (deflateInit2(&stream, kDeflateLevel, Z_DEFLATED, kDeflateWindow, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+      throw std::bad_alloc();
   }
   ~Deflater() { deflateEnd(&stream); }
   Deflater(const Deflater&) = delete;
@@ -110,7 +111,7 @@ std::string deflated_frame_text(std::string_view payload) {
 
 struct MessageInflater::Stream {
   Stream() {
-    if (inflateInit2(&of, kRawWindow) != Z_OK) throw std::bad_alloc();
+    if (inflateInit2(&of, kDeflateWindow) != Z_OK) throw std::bad_alloc();
   }
   ~Stream() { inflateEnd(&of); }
   Stream(const Stream&) = delete;
@@ -140,12 +141,12 @@ db::Result<bool> MessageInflater::step() {
   z_stream& stream = stream_->of;
   for (size_t done = 0; done < kInflateStepBytes;) {  // what is taken counts too: there are blocks of nothing
     const size_t before = message_.size();
-    const size_t wanted = before + std::min(kPieceBytes, bytes_max_ + 1 - before);
+    const size_t wanted = before + std::min(kDeflatePieceBytes, bytes_max_ + 1 - before);
     if (const size_t has = message_.capacity(); may_hold_ != nullptr && wanted > has) {
       if (!(*may_hold_)(std::max(wanted, 2 * has) - has)) return db::Error{db::ErrorCode::Unavailable, "no room"};
     }
     message_.resize(wanted);
-    const size_t piece = std::min(rest_.size(), kPieceBytes);
+    const size_t piece = std::min(rest_.size(), kDeflatePieceBytes);
     stream.next_in = bytes_of(rest_.data());
     stream.avail_in = static_cast<unsigned>(piece);
     stream.next_out = bytes_of(message_.data() + before);

@@ -24,7 +24,7 @@
 namespace hearth::tools {
 namespace {
 
-constexpr std::string_view kSpace = "transfer";  // of its own: the rules are the whole namespace's
+constexpr std::string_view kTransferSpace = "transfer";  // of its own: the rules are the whole namespace's
 constexpr std::string_view kTransferRules = R"({"rules":{"accounts":{"$account":{
   ".write":"auth != null",
   ".validate":"newData.isNumber() && newData.val() >= 0"}}}})";
@@ -57,12 +57,14 @@ std::string user_token() {
          ".";
 }
 
-std::string space_target(std::string_view path) { return fmt::format("{}.json?ns={}&print=silent", path, kSpace); }
+std::string space_target(std::string_view path) {
+  return fmt::format("{}.json?ns={}&print=silent", path, kTransferSpace);
+}
 
 class Bank {
  public:
   Bank(const Address& address, size_t accounts) : address_(address), balances_(accounts, kBalance) {
-    http_ok(address, "PUT", fmt::format("/.settings/rules.json?ns={}", kSpace), kTransferRules, kOwner);
+    http_ok(address, "PUT", fmt::format("/.settings/rules.json?ns={}", kTransferSpace), kTransferRules, kOwner);
     std::string json = "{";
     for (size_t i = 0; i < accounts; ++i) json += fmt::format(R"({}"a{}":{})", i > 0 ? "," : "", i, kBalance);
     http_ok(address, "PUT", space_target("/accounts"), json + "}", kOwner);
@@ -95,12 +97,12 @@ class Bank {
       balances_[transfer.from] -= transfer.amount;
       balances_[transfer.to] += transfer.amount;
     };
-    return run_load(address_, std::string(kSpace), load, status);
+    return run_load(address_, std::string(kTransferSpace), load, status);
   }
 
   // Throws unless the server has of each account what the answers say.
   void audit() const {
-    std::string text = http_ok(address_, "GET", fmt::format("/accounts.json?ns={}", kSpace), {}, kOwner);
+    std::string text = http_ok(address_, "GET", fmt::format("/accounts.json?ns={}", kTransferSpace), {}, kOwner);
     const auto accounts = db::parse_value(std::move(text), db::Path());
     if (!accounts.ok()) fail(accounts.error().message);
     int64_t total = 0;
