@@ -8,6 +8,8 @@ target_compile_options(hearth_flags INTERFACE -Wall -Wextra -Wconversion -Wno-si
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
   # GCC 12 sees overlaps in std::string's operator+ that are none (GCC bug 105651).
   target_compile_options(hearth_flags INTERFACE -Wno-restrict)
+  # Its garbage is not collected before there is 1 GB of it: an eighth of the time that a unit takes, for a quarter more memory.
+  target_compile_options(hearth_flags INTERFACE "SHELL:--param ggc-min-heapsize=1048576")
 endif()
 if(CMAKE_UNITY_BUILD)
   # A class of one .cc file may have members of its anonymous namespace: in a unit of several files GCC takes that file for
