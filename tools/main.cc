@@ -22,14 +22,12 @@ int main(int argc, char** argv) {
   }
   try {
     program.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return program.exit(error) == 0 ? 0 : 1;
-  }
-  try {
     // A store may have many files.
     if (!chosen.keeps_descriptor_limit) raise_descriptor_limit();
     return chosen.run();
-  } catch (const std::exception& error) {
+  } catch (const CLI::ParseError& error) {
+    return program.exit(error) == 0 ? 0 : 1;
+  } catch (const std::exception& error) {  // of a flag's value too
     fmt::print(stderr, "hearth: {}\n", error.what());
   }
   return 1;
