@@ -231,6 +231,11 @@ void Member::look() {
     for (const ClusterShard& one : view_.shards) {
       if (one.shard >= shards_.size()) continue;
       Shard& shard = shards_[one.shard];
+      // Who had it until now may be about to stop, and is seen as alive for a while.
+      if (shard.seen && shard.seen->owner != one.owner && shard.seen->owner != options_.node) {
+        BootTime& until = no_gifts_until_[shard.seen->owner];
+        until = std::max(until, view_at_ + kNoGiftsAfterLoss);
+      }
       shard.seen = one;
       shard.before_look = before[one.shard];
       check_tail(shard, one.shard, loud);

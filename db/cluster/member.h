@@ -55,6 +55,7 @@ inline constexpr BootTime kTurnAfter{1'000};             // for whom it is not t
 inline constexpr BootTime kWishAgainAfter{10'000};       // a shard that was given up as asked for, and not taken
 inline constexpr BootTime kGiftEvery{2'000};             // a shard that is given up so that others have as many
 inline constexpr BootTime kSettledAfter{5'000};          // of being alive: then a node is given some
+inline constexpr BootTime kNoGiftsAfterLoss{10'000};     // to who gave a shard up, or lost it
 inline constexpr BootTime kLeaveTimeMax{3'000};          // for the last group of a shard that is given up
 inline constexpr BootTime kStopTimeMax{10'000};          // for giving all up
 inline constexpr BootTime kAwayTimeMax{24 * 3'600'000};  // after that the log is not kept for a node that is away

@@ -224,6 +224,10 @@ TEST_CASE("Member: a node that stops gives all up, and nobody waits for its leas
   REQUIRE(comes_true([&] { return n2.owned() == kShards; }));
   CHECK(n2.member->status_json().find("it was given up") != std::string::npos);
   CHECK(n2.member->status_json().find("was not heard of") == std::string::npos);
+  // n1 counts as alive for a while, and has none: it is given none all the same.
+  std::this_thread::sleep_for(kExpiresAfter + kLookEvery);
+  CHECK(n2.member->status_json().find("has fewer") == std::string::npos);
+  CHECK(n2.owned() == kShards);
   cluster.nodes.erase("n1");
   for (uint32_t shard = 0; shard < kShards; ++shard) CHECK(cluster.write(shard));
 }
