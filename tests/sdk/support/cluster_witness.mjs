@@ -25,13 +25,7 @@ export async function witness(t, cluster, spaces, what) {
     }
     await Promise.all(writers.map((writer) => writer.stop()));
     for (const [w, listener] of listeners.entries()) await listener.until(writers[w].acknowledged.at(-1));
-  } catch (error) {
-    t.diagnostic(await cluster.story());
-    throw error;
-  } finally {
-    await Promise.all([...writers, ...listeners].map((one) => one.stop()));
-  }
-  try {
+    await Promise.all(listeners.map((listener) => listener.stop()));
     for (const [w, space] of spaces.entries()) {
       const { text } = await cluster.ask(null, 'GET', `/log.json?ns=${space}`, undefined, { retries: 80, isNew: true });
       const there = JSON.parse(text) ?? {};
@@ -45,6 +39,8 @@ export async function witness(t, cluster, spaces, what) {
   } catch (error) {
     t.diagnostic(await cluster.story());
     throw error;
+  } finally {
+    await Promise.all([...writers, ...listeners].map((one) => one.stop()));
   }
   const acknowledged = writers.reduce((sum, writer) => sum + writer.acknowledged.length, 0);
   const comebacks = listeners.reduce((sum, listener) => sum + listener.comebacks, 0);
